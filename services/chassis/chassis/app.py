@@ -1,0 +1,164 @@
+"""The composition of a service: one process that answers HTTP, relays, consumes, performs effects and sweeps.
+
+Shutdown, in this order, each step bounded: unready, so that the edge looks elsewhere; the consumers end their batch and
+close their channels; HTTP ends; effects end or give back their leases; the relay drains; the pools close.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
+
+import uvloop
+from aio_pika.abc import AbstractRobustConnection
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from chassis import errors, faults
+from chassis.body import BodyLimit
+from chassis.broker import Publisher, connect
+from chassis.consumer import Consumer
+from chassis.db import Database
+from chassis.effects import Step
+from chassis.health import internal_app
+from chassis.logging import configure, get_logger
+from chassis.loop import Loop
+from chassis.migrations import check_migrated
+from chassis.relay import Relay
+from chassis.runner import Runner
+from chassis.serving import Server
+from chassis.settings import ServiceSettings
+from chassis.subscription import Subscription
+from chassis.telemetry import Telemetry
+from chassis.upkeep import Upkeep
+from chassis.worker import Worker
+
+EDGE_NOTICES_SECONDS = 2.0  # the edge asks /readyz once a second
+EFFECTS_SECONDS = 5.0
+RELAY_SECONDS = 5.0
+
+Sweep = Callable[[Database], Awaitable[bool | None]]
+
+
+def create_api(settings: ServiceSettings, database: Database, routers: Sequence[APIRouter]) -> FastAPI:
+    """The public HTTP app: problem documents, bounded bodies, correlation ids, nothing else on its port."""
+    api = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: chassis.telemetry
+        middleware=[Middleware(Telemetry), Middleware(BodyLimit)],
+    )
+    for router in routers:
+        api.include_router(router)
+    api.state.settings = settings
+    api.state.database = database
+    errors.install(api)
+    return api
+
+
+class Service:
+    """One service, put together by its `app.py` and run by `python -m chassis serve <name>`."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        consumer: Consumer,
+        routers: Sequence[APIRouter],
+        *,
+        steps: Sequence[Step] = (),
+        sweeps: Sequence[tuple[str, Sweep, float]] = (),
+        resources: Sequence[AbstractAsyncContextManager[object]] = (),
+    ) -> None:
+        consumer.check()
+        contract = consumer.contract
+        self._settings = settings
+        self._consumer = consumer
+        self._resources = resources
+        self._stopping = asyncio.Event()
+        self._database = Database(settings)
+        self._publisher = Publisher(settings, contract.vhost)
+        self._relay = Relay(contract, self._database, self._publisher, settings.partitions)
+        self._runner = Runner(self._database, steps, consumer.aggregate, settings)
+        self._upkeep = Upkeep(self._database)
+        self._sweeps = [Loop(name, partial(sweep, self._database), pace) for name, sweep, pace in sweeps]
+        self._worker = Worker(consumer, self._database)
+        api = create_api(settings, self._database, routers)
+        self._api = Server(api, settings.http_host, settings.http_port)
+        self._internal = Server(internal_app(self._missing), settings.http_host, settings.internal_port)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        faults.arm(self._settings.fault)
+        configure(self._consumer.contract.service, self._settings.log_level)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    def _missing(self) -> list[str]:
+        """What keeps this service from being ready."""
+        faults = {
+            "stopping": self._stopping.is_set(),
+            "database": not self._upkeep.reachable,
+            "broker": not self._publisher.connected,
+        }
+        return [name for name, at_fault in faults.items() if at_fault]
+
+    async def _serve(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._database.close)
+            for resource in self._resources:
+                await stack.enter_async_context(resource)
+            await check_migrated(self._database, self._consumer.contract.service)
+            await self._publisher.open()
+            stack.push_async_callback(self._publisher.close)
+            for vhost in self._consumer.contract.consumes:
+                connection = await connect(self._settings, vhost, "consume")
+                stack.push_async_callback(connection.close)
+                await self._subscribe(connection, vhost)
+            await self._work()
+
+    async def _subscribe(self, connection: AbstractRobustConnection, vhost: str) -> None:
+        contract = self._consumer.contract
+        queues = [Subscription(vhost, contract.queue(partition)) for partition in range(self._settings.partitions)]
+        for subscription in (*queues, Subscription(vhost, contract.dead_letter_queue, dead=True)):
+            self._worker.add(subscription)
+            await subscription.open(connection, self._worker.line_up)
+
+    async def _work(self) -> None:
+        """Everything at once, each stopped in its turn; whatever fails for good ends the process."""
+        loops = [self._upkeep.sampling, self._upkeep.keeping, *self._sweeps]
+        async with asyncio.TaskGroup() as group:
+            for loop in (*loops, *self._runner.loops):
+                group.create_task(loop.run(), name=loop.name)
+            relaying = group.create_task(self._relay.loop.run())
+            consuming = group.create_task(self._worker.run())
+            serving = [group.create_task(server.serve()) for server in (self._api, self._internal)]
+            _collect_less()
+            get_logger().info("started", http_port=self._settings.http_port)
+            await self._stopping.wait()
+            get_logger().info("stopping")
+            await asyncio.sleep(EDGE_NOTICES_SECONDS)
+            self._worker.stop()
+            self._api.should_exit = True
+            await asyncio.wait([consuming, serving[0]])
+            for sweep in self._sweeps:
+                sweep.stop()
+            await self._runner.stop(EFFECTS_SECONDS)
+            self._relay.loop.stop()
+            await relaying
+            await self._relay.drain(RELAY_SECONDS)
+            for loop in loops:
+                loop.stop()
+            self._internal.should_exit = True
+
+
+def _collect_less() -> None:
+    """What was loaded stays for good, and what a batch allocates is short-lived: look less often. Saves 7 % of CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)

@@ -1,0 +1,156 @@
+"""RabbitMQ as the services see it: publish into one's own vhost, consume one's own queues in others'.
+
+Nothing is declared here: the topology job does that, and a service that finds its exchange or queue missing stops with
+a sentence. Connections to publish and to consume are separate, so that a blocked publisher does not stop deliveries.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractExchange, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.exceptions import AMQPConnectionError, ChannelNotFoundEntity, ProbableAuthenticationError
+from aiormq.exceptions import InvalidFrameError
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from chassis import faults
+from chassis.events import Envelope
+from chassis.settings import ServiceSettings
+
+EXCHANGE = "events"
+START_SECONDS = 20.0
+APPLY = "apply the topology with python -m topology apply"
+
+
+class TopologyError(SystemExit):
+    """An exchange or a queue is missing: printed as one sentence, without a traceback, with exit status 1."""
+
+
+class NoBrokerError(SystemExit):
+    """The broker cannot be used at start: printed as one sentence, without a traceback, with exit status 1."""
+
+
+async def connect(settings: ServiceSettings, vhost: str, purpose: str) -> AbstractRobustConnection:
+    """A connection that comes back by itself once it was there. `purpose` names it in the broker's own lists.
+
+    Raises `NoBrokerError` if the broker is not there within a while, or does not let us in.
+    """
+    where = f"broker {settings.broker_host}:{settings.broker_port}"
+    try:
+        async for attempt in _while_it_starts():
+            with attempt:
+                return await _connect(settings, vhost, purpose)
+    except InvalidFrameError:
+        raise NoBrokerError(f"{where} has no vhost '{vhost}' for user {settings.broker_user}: {APPLY}") from None
+    except AMQPConnectionError as error:
+        advice = "is it up, and is the password in 'broker_password' right?"
+        raise NoBrokerError(f"{where} refuses user {settings.broker_user} ({error}): {advice}") from None
+    raise AssertionError("the loop returns or raises")
+
+
+def _while_it_starts() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(OSError) & retry_if_not_exception_type(ProbableAuthenticationError),
+        wait=wait_random_exponential(multiplier=0.1, max=2),
+        stop=stop_after_delay(START_SECONDS),
+        reraise=True,
+    )
+
+
+async def _connect(settings: ServiceSettings, vhost: str, purpose: str) -> AbstractRobustConnection:
+    return await aio_pika.connect_robust(
+        host=settings.broker_host,
+        port=settings.broker_port,
+        login=settings.broker_user,
+        password=settings.broker_password.get_secret_value(),
+        virtualhost=vhost,
+        heartbeat=settings.broker_heartbeat_seconds,
+        client_properties={"connection_name": f"{settings.broker_user} {purpose}"},
+        timeout=5,
+    )
+
+
+class Publisher:
+    """Publishes events into the exchange of one's own vhost; an event counts once the broker has confirmed it."""
+
+    def __init__(self, settings: ServiceSettings, vhost: str) -> None:
+        self._settings = settings
+        self._vhost = vhost
+        self._connection: AbstractRobustConnection | None = None
+        self._exchange: AbstractExchange | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises `ConnectionError`, or `TopologyError` if the exchange is missing."""
+        self._connection = await connect(self._settings, self._vhost, "publish")
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        try:
+            self._exchange = await channel.get_exchange(EXCHANGE, ensure=True)
+        except ChannelNotFoundEntity:
+            await self._connection.close()
+            raise TopologyError(_missing("exchange", EXCHANGE, self._vhost)) from None
+
+    async def publish(self, envelope: Envelope, *, mandatory: bool, routing_key: str | None = None) -> None:
+        """Publish to every subscriber, or where the key says, and wait for the confirm.
+
+        Raises `DeliveryError` when the broker nacks or returns the event.
+        """
+        assert self._exchange is not None, "open() comes first"
+        message = aio_pika.Message(
+            envelope.model_dump_json(exclude_none=True).encode(),
+            content_type="application/cloudevents+json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=str(envelope.id),
+            type=envelope.type,
+            correlation_id=str(envelope.correlationid),
+            user_id=self._settings.broker_user,
+            timestamp=envelope.time,
+        )
+        publishing = self._exchange.publish(message, routing_key or envelope.routing_key, mandatory=mandatory)
+        if faults.armed_at("relay.after_send"):
+            await _until_sent(publishing)
+        else:
+            await publishing
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up now."""
+        return self._connection is not None and self._connection.connected.is_set()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+async def open_queue(
+    connection: AbstractRobustConnection, vhost: str, name: str, prefetch: int
+) -> tuple[AbstractRobustChannel, AbstractQueue]:
+    """A channel of its own for one queue. Raises `TopologyError` if the queue is missing."""
+    channel = await connection.channel()
+    await channel.set_qos(prefetch_count=prefetch)
+    try:
+        queue = await channel.get_queue(name, ensure=True)
+    except ChannelNotFoundEntity:
+        raise TopologyError(_missing("queue", name, vhost)) from None
+    assert isinstance(channel, AbstractRobustChannel)
+    return channel, queue
+
+
+async def _until_sent(publishing: Coroutine[Any, Any, object]) -> None:
+    """Send, pass the point before the confirm can have been read, then go on."""
+    task = asyncio.ensure_future(publishing)
+    for _ in range(10):  # the frames are written after a few turns of the loop; an answer takes a network's while
+        await asyncio.sleep(0)
+    faults.reach("relay.after_send")
+    await task
+
+
+def _missing(kind: str, name: str, vhost: str) -> str:
+    return f"{kind} '{name}' is missing in vhost '{vhost}': {APPLY}"

@@ -1,0 +1,117 @@
+"""The HTTP boundary: a command is one transaction, committed before its response leaves, and retried as a whole.
+
+FastAPI's dependencies with `yield` commit too late: after the response, so that a failed commit still answers 200, or
+outside the route, where no retry can reach. So the route class owns the transaction, with an exit stack per attempt.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from chassis import metrics
+from chassis.db import Cause, Database, Session, retrying
+from chassis.errors import ProblemError
+from chassis.events import uuid7
+from chassis.idempotency import Key
+
+# Who is asking is, until there are bearer tokens, what this header says; the edge passes it on as it comes.
+CUSTOMER_HEADER = "X-Customer-Id"
+ADMIN = "admin"
+IDEMPOTENT = "__idempotent__"
+MAX_CUSTOMER_LENGTH = 100
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
+
+
+class ServiceRoute(APIRoute):
+    """Queries pass through; every other method is a command, whose transaction is committed before it is answered."""
+
+    def get_route_handler(self) -> Endpoint:
+        """The endpoint inside its transaction."""
+        endpoint = super().get_route_handler()
+        keyed = getattr(self.endpoint, IDEMPOTENT, False)
+
+        async def command(request: Request) -> Response:
+            request.state.command_id = uuid7()
+            cause = Cause.new(request.state.correlation_id)
+            key = await Key.of(request, await customer_of(request)) if keyed else None
+            async for attempt in retrying():
+                with attempt:
+                    if attempt.retry_state.attempt_number > 1:
+                        metrics.TRANSACTION_RETRIES.labels("http").inc()
+                    return await _attempt(request, endpoint, cause, key)
+            raise AssertionError("retrying() returns or raises")
+
+        return endpoint if self.methods == {"GET"} else command
+
+
+def idempotent(endpoint: EndpointT) -> EndpointT:
+    """A command that requires an `Idempotency-Key` and answers its duplicates as it answered the first."""
+    setattr(endpoint, IDEMPOTENT, True)
+    return endpoint
+
+
+async def _attempt(request: Request, endpoint: Endpoint, cause: Cause, key: Key | None) -> Response:
+    database: Database = request.app.state.database
+    async with database.transaction("http", cause) as session, AsyncExitStack() as stack:
+        request.scope["fastapi_function_astack"] = stack
+        request.state.session = session
+        if key is not None and (known := await key.claim(session, request.state.command_id)):
+            return known
+        response = await endpoint(request)
+        if key is not None:
+            await key.store(session, response)
+        return response
+
+
+async def transaction_session(request: Request) -> Session:
+    """The transaction of the command being answered."""
+    session: Session = request.state.session
+    return session
+
+
+async def query_session(request: Request) -> AsyncIterator[Session]:
+    """A reading session on the replica; it may lag behind what was just written."""
+    async with request.app.state.database.query("replica") as session:
+        yield session
+
+
+async def fresh_query_session(request: Request) -> AsyncIterator[Session]:
+    """A reading session on the primary, for what its writer asks for right after writing it."""
+    async with request.app.state.database.query("api") as session:
+        yield session
+
+
+async def command_id(request: Request) -> UUID:
+    """The id for what this command makes: chosen once, outside of what is retried."""
+    id_: UUID = request.state.command_id
+    return id_
+
+
+async def customer_of(request: Request) -> str:
+    """Who is asking, as the edge says. Raises `ProblemError` (401)."""
+    customer = request.headers.get(CUSTOMER_HEADER, "")
+    if not customer or len(customer) > MAX_CUSTOMER_LENGTH:
+        raise ProblemError(401, f"{CUSTOMER_HEADER}: say who you are, in at most {MAX_CUSTOMER_LENGTH} characters")
+    return customer
+
+
+async def admin_of(request: Request) -> str:
+    """The same, for what only the shop itself may do. Raises `ProblemError` (403)."""
+    if (customer := await customer_of(request)) != ADMIN:
+        raise ProblemError(403, f"only the customer '{ADMIN}' may do this")
+    return customer
+
+
+TransactionSession = Annotated[Session, Depends(transaction_session)]
+QuerySession = Annotated[Session, Depends(query_session)]
+FreshQuerySession = Annotated[Session, Depends(fresh_query_session)]
+CommandId = Annotated[UUID, Depends(command_id)]
+Customer = Annotated[str, Depends(customer_of)]
+Admin = Depends(admin_of)

@@ -1,0 +1,107 @@
+"""Every metric the chassis exports, in one place; a help text is a sentence a reader can use.
+
+Labels are closed sets (never an id). Gauges that tell what the database holds are exported by every replica of a
+service: query them with `max by`.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+AGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+HTTP_DURATION = Histogram(
+    "http_server_request_duration_seconds",
+    "Time from a request's first byte to its response's last, by route template.",
+    ("route", "method", "status"),
+    buckets=HTTP_BUCKETS,
+)
+HTTP_ACTIVE = Gauge("http_server_active_requests", "Requests being answered now.")
+TRANSACTION_RETRIES = Counter(
+    "transaction_retries_total",
+    "Transactions run again as a whole after a lost connection or a conflict, by boundary.",
+    ("boundary",),
+)
+
+PUBLISHED_TOTAL = Counter(
+    "messages_published_total",
+    "Events the relay sent, by what the broker answered (confirmed, nacked, returned).",
+    ("vhost", "type", "partition", "result"),
+)
+PUBLISH_AGE = Histogram(
+    "outbox_publish_age_seconds",
+    "Age of an event, from the start of its transaction, when the broker confirmed it.",
+    ("vhost",),
+    buckets=AGE_BUCKETS,
+)
+PROCESSED_TOTAL = Counter(
+    "messages_processed_total",
+    "Events a consumer is done with, by result (ok, duplicate, parked).",
+    ("vhost", "type", "partition", "result"),
+)
+MESSAGE_AGE = Histogram(
+    "message_age_seconds",
+    "Age of an event, from when it was emitted, when its handler had committed.",
+    ("vhost", "type"),
+    buckets=AGE_BUCKETS,
+)
+BATCH_SIZE = Histogram(
+    "consumer_batch_size_events",
+    "Events handled in one transaction.",
+    ("vhost",),
+    buckets=(1, 2, 5, 10, 20, 50),
+)
+HANDLER_FAILURES_TOTAL = Counter(
+    "handler_failures_total", "Times a handler raised, before its event was retried or parked.", ("vhost", "type")
+)
+PARKED_TOTAL = Counter(
+    "messages_parked_total", "Events and effects put aside for a person, by source and type.", ("source", "type")
+)
+
+EFFECT_CALLS_TOTAL = Counter(
+    "effect_calls_total",
+    "Calls to the outside world, by result (done, retry, stale: the answer of an attempt that was superseded).",
+    ("kind", "result"),
+)
+EFFECT_DURATION = Histogram(
+    "effect_call_duration_seconds", "Time of one call to the outside world.", ("kind",), buckets=HTTP_BUCKETS
+)
+EFFECTS_RUNNING = Gauge("effects_running", "Calls to the outside world under way in this process now.")
+
+OUTBOX_PENDING = Gauge("outbox_pending_events", "Committed events that are not yet published.")
+OUTBOX_AGE = Gauge("outbox_oldest_age_seconds", "Age of the oldest event that is not yet published; 0 when none.")
+OUTBOX_BLOCKED = Gauge("outbox_blocked_orders", "Orders whose next event the broker refused at the last attempt.")
+EFFECTS_PENDING = Gauge("effects_pending", "Effects that are not done.")
+EFFECTS_AGE = Gauge("effects_oldest_age_seconds", "Age of the oldest effect that is not done; 0 when none.")
+PARKED = Gauge("parked_messages", "Events and effects that wait for a person.")
+QUARANTINED = Gauge("quarantined_orders", "Orders whose later events wait behind a parked one.")
+
+
+def published(vhost: str, type_: str, partition: int, result: str, created_at: datetime | None = None) -> None:
+    """Count one event the relay sent; with its age when it was confirmed."""
+    PUBLISHED_TOTAL.labels(vhost, type_, partition, result).inc()
+    if created_at is not None:
+        PUBLISH_AGE.labels(vhost).observe(_age_seconds(created_at))
+
+
+def processed(vhost: str, type_: str, partition: int, result: str, emitted_at: datetime) -> None:
+    """Count one event a consumer is done with, after its commit."""
+    PROCESSED_TOTAL.labels(vhost, type_, partition, result).inc()
+    MESSAGE_AGE.labels(vhost, type_).observe(_age_seconds(emitted_at))
+
+
+def _age_seconds(since: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - since).total_seconds())
+
+
+def set_gauges(sample: Any) -> None:
+    """Show what the database held when it was last sampled."""
+    OUTBOX_PENDING.set(sample.outbox_pending)
+    OUTBOX_AGE.set(sample.outbox_age)
+    OUTBOX_BLOCKED.set(sample.outbox_blocked)
+    EFFECTS_PENDING.set(sample.effects_pending)
+    EFFECTS_AGE.set(sample.effects_age)
+    PARKED.set(sample.parked)
+    QUARANTINED.set(sample.quarantined)

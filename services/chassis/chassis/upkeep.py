@@ -1,0 +1,64 @@
+"""What a service's database needs now and then: gauges sampled, days made ahead, old days and keys dropped."""
+
+from sqlalchemy import text
+
+from chassis import metrics
+from chassis.db import Database
+from chassis.logging import get_logger
+from chassis.loop import Loop
+from chassis.schema import INBOX_RETENTION_DAYS, OUTBOX_RETENTION_DAYS
+
+SAMPLE_SECONDS = 2.0
+UPKEEP_SECONDS = 3600.0
+DAYS_AHEAD = 8
+KEY_RETENTION_DAYS = 7
+EFFECT_RETENTION_DAYS = 30
+SUSPECT_RETENTION_DAYS = 1
+
+SAMPLE = text("""
+    SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS outbox_pending,
+           coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM outbox WHERE published_at IS NULL), 0)
+               AS outbox_age,
+           (SELECT count(*) FROM outbox_blocked) AS outbox_blocked,
+           (SELECT count(*) FROM effects WHERE done_at IS NULL) AS effects_pending,
+           coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM effects WHERE done_at IS NULL), 0)
+               AS effects_age,
+           (SELECT count(*) FROM parked) AS parked,
+           (SELECT count(*) FROM quarantine) AS quarantined
+""")
+MAKE_DAYS = text("SELECT make_days(current_date, :days)")
+DROP_DAYS = text("SELECT drop_days(:parent, CAST(current_date - CAST(:days AS int) AS date))")
+DROP_KEYS = text("DELETE FROM idempotency WHERE created_at < now() - make_interval(days => :days)")
+DROP_SUSPECTS = text("DELETE FROM suspects WHERE tried_at < now() - make_interval(days => :days)")
+DROP_EFFECTS = text("DELETE FROM effects WHERE done_at < now() - make_interval(days => :days)")
+
+
+class Upkeep:
+    """The two loops; `reachable` is what the last sample said about the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.reachable = False
+        self.sampling = Loop("sample", self._sample, SAMPLE_SECONDS)
+        self.keeping = Loop("upkeep", self._keep, UPKEEP_SECONDS)
+
+    async def _sample(self) -> None:
+        try:
+            async with self._database.query("primary") as session:
+                metrics.set_gauges((await session.execute(SAMPLE)).one())
+        except Exception:
+            self.reachable = False
+            raise
+        self.reachable = True
+
+    async def _keep(self) -> None:
+        """Every replica does this; each statement is harmless when another was first."""
+        async with self._database.transaction("upkeep") as session:
+            await session.execute(MAKE_DAYS, {"days": DAYS_AHEAD})
+            for parent, days in (("outbox", OUTBOX_RETENTION_DAYS), ("inbox", INBOX_RETENTION_DAYS)):
+                dropped = await session.scalar(DROP_DAYS, {"parent": parent, "days": days})
+                if dropped:
+                    get_logger().info("dropped old days", table=parent, days=dropped)
+            await session.execute(DROP_KEYS, {"days": KEY_RETENTION_DAYS})
+            await session.execute(DROP_SUSPECTS, {"days": SUSPECT_RETENTION_DAYS})
+            await session.execute(DROP_EFFECTS, {"days": EFFECT_RETENTION_DAYS})
