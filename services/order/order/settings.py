@@ -1,0 +1,15 @@
+"""What the order service is told."""
+
+from pydantic import Field
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The chassis' settings, and how long an order waits for its payment."""
+
+    database_name: str = "orders"
+    database_user: str = "order_app"
+    broker_user: str = "order"
+
+    order_ttl_seconds: float = Field(120, gt=0, description="from placing to expiry")

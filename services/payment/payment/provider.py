@@ -1,0 +1,72 @@
+"""The payment provider's HTTP API, over connections that are kept open.
+
+Every call names the charge by our own key, the order's id, so that a repetition is the same call: the provider answers
+it with the charge as it is now.
+"""
+
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import aiohttp
+from pydantic import BaseModel
+
+from chassis.effects import TryLater
+
+
+class Charge(BaseModel):
+    """A charge as the provider holds it."""
+
+    status: str
+    decline_reason: str | None = None
+
+
+class RefusedError(Exception):
+    """The provider refuses for good, and says why: trying again cannot help."""
+
+
+class Provider:
+    """The client. Raises `TryLater` where the outcome is unknown or the provider asks for patience."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._url = url
+        self._connections = connections
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the client; connections are made as they are needed."""
+        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60)
+        self._http = aiohttp.ClientSession(self._url, connector=connector)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        assert self._http is not None
+        await self._http.close()
+
+    async def charge(self, key: UUID, body: dict[str, Any]) -> Charge:
+        """Take the money, or say why not."""
+        return await self._post("/v1/charges", body, {"Idempotency-Key": str(key)})
+
+    async def void(self, key: UUID) -> Charge:
+        """Make sure that no money is taken under this key, now or later."""
+        return await self._post(f"/v1/charges/{key}/void")
+
+    async def refund(self, key: UUID) -> Charge:
+        """Give the money of a captured charge back."""
+        return await self._post(f"/v1/charges/{key}/refund")
+
+    async def _post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Charge:
+        assert self._http is not None
+        try:
+            async with self._http.post(path, json=body, headers=headers) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise TryLater(f"{type(error).__name__} {error}") from error
+        if answer.status in (408, 425, 429) or answer.status >= 500:
+            raise TryLater(f"the provider answered {answer.status}")
+        if answer.status >= 400:
+            raise RefusedError(f"the provider answered {answer.status}: {content.decode(errors='replace')[:500]}")
+        return Charge.model_validate_json(content)
