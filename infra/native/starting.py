@@ -1,0 +1,83 @@
+"""The order in which a stack comes up: what may run beside what, and what has to be there first."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+from native import postgres, rabbitmq, services
+from native.errors import StackError
+from native.jobs import tail
+from native.layout import Layout
+from native.plan import Plan
+from native.ports import SERVICES
+from native.program import Program
+from native.steps import Step
+from native.supervisor import Supervisor
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.1
+
+
+def steps(layout: Layout, plan: Plan, programs: dict[str, Program]) -> Iterator[Step]:
+    """Servers first, jobs as soon as their server is there, services when every job is done, the edge last."""
+    supervisor = Supervisor(layout)
+
+    def start(name: str, *after: str) -> Step:
+        program = programs[name]
+        return Step(name, program.waits_for, lambda failed: _start(supervisor, layout, program, failed), after)
+
+    yield Step("postgres-files", "are created", lambda _: postgres.initialise(layout))
+    yield start("postgres-primary", "postgres-files")
+    yield Step("postgres-roles", "exist", lambda _: postgres.create_roles(layout, plan), ("postgres-primary",))
+    yield Step("postgres-copy", "is complete", lambda _: postgres.copy(layout, plan), ("postgres-roles",))
+    yield start("postgres-replica", "postgres-copy")
+    yield Step("rabbitmq-users", "are rendered", lambda _: rabbitmq.render_users(layout))
+    yield start("epmd")
+    yield start("rabbitmq", "rabbitmq-users", "epmd")
+    yield Step("topology", "is declared and checked", lambda _: rabbitmq.apply_topology(layout, plan), ("rabbitmq",))
+    for service in SERVICES:
+        yield _migration(layout, plan, service)
+    for name in ("redis", "provider", "mailsink", "prometheus"):
+        yield start(name)
+    jobs = ("topology", *(f"migrate-{service}" for service in SERVICES), "redis", "provider", "mailsink")
+    instances = [name for service in SERVICES for name in plan.instances(service) if name in programs]
+    for name in instances:
+        yield start(name, *jobs)
+    yield start("edge", *instances)
+
+
+def wait_ready(program: Program, timeout_seconds: float) -> None:
+    """Wait until it serves. Raises `StackError` when it does not in time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not program.ready():
+        if time.monotonic() > deadline:
+            raise StackError(f"{program.name} is not ready after {timeout_seconds:.0f} s ({program.waits_for})")
+        time.sleep(POLL_SECONDS)
+
+
+def _migration(layout: Layout, plan: Plan, service: str) -> Step:
+    def migrate(_: threading.Event) -> None:
+        services.migrate(layout, plan, service)
+
+    return Step(f"migrate-{service}", "is done", migrate, ("postgres-replica",))
+
+
+def _start(supervisor: Supervisor, layout: Layout, program: Program, failed: threading.Event) -> None:
+    """Start it and wait until it serves; a process that ends meanwhile will not be better the next time."""
+    log = layout.log(program.name)
+    written_bytes = log.stat().st_size if log.exists() else 0
+    pid = supervisor.start(program.name)
+    deadline = time.monotonic() + READY_SECONDS
+    while not program.ready():
+        ended = supervisor.process(program.name)["pid"] != pid
+        if ended or time.monotonic() > deadline:
+            supervisor.stop([program.name])
+            how = (
+                "ended while starting" if ended else f"was not ready after {READY_SECONDS:.0f} s ({program.waits_for})"
+            )
+            raise StackError(
+                f"{program.name} {how} and was stopped; correct what its log says ({log}), then: make up\n"
+                + tail(log, since_bytes=written_bytes)
+            )
+        if failed.wait(POLL_SECONDS):
+            return
