@@ -1,0 +1,73 @@
+"""One stack for the whole test run: the project's own servers, simulators and services, started by its own commands.
+
+Two replicas of each service, and every time shortened: call (0.5 s) < lease (2 s) < charge give-up (4 s) < order
+expiry (10 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chassis.db import Database
+from chassis.migrations import upgrade
+from chassis.settings import ServiceSettings
+from native import Stack, free_base
+
+COMMON = {"QS_CALL_TIMEOUT_SECONDS": "0.5", "QS_EFFECT_LEASE_SECONDS": "2"}
+SETTINGS = {
+    "order": {**COMMON, "QS_ORDER_TTL_SECONDS": "10"},
+    "payment": {**COMMON, "QS_CHARGE_GIVE_UP_SECONDS": "4"},
+    "notification": COMMON,
+}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Everything, up."""
+    keep = "KEEP_STACK" in os.environ
+    stack = Stack("tests", base_port=None if keep else free_base())
+    if not keep:
+        stack.down(volumes=True)  # what a run that was broken off, or one that kept it, has left
+    stack.up(replicas=2, settings=SETTINGS)
+    yield stack
+    if not keep:
+        stack.down(volumes=True)
+
+
+@pytest.fixture(scope="session")
+def database_of(stack: Stack) -> Callable[[str], Awaitable[Database]]:
+    """Makes a database with a service's tables in which no service is at work: `await database_of("order")`."""
+
+    def create(service: str) -> Database:
+        name = f"alone_{service}"
+        stack.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        stack.sql(f'CREATE DATABASE "{name}"')
+        stack.sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')  # nothing here outlives the test
+        upgrade(service, Database(settings_of(stack, name)).engines["primary"])
+        return Database(settings_of(stack, name))
+
+    async def created(service: str) -> Database:
+        return await asyncio.to_thread(create, service)
+
+    return created
+
+
+def settings_of(stack: Stack, database: str, **changes: Any) -> ServiceSettings:
+    """A service's settings, on a database of the test's own; as superuser, over the socket."""
+    node = "postgres-primary"
+    values = {
+        "http_port": 1,
+        "internal_port": 2,
+        "database_hosts": f"{stack.layout.postgres_socket(node)}:{stack.ports[node]}",
+        "database_name": database,
+        "database_user": "postgres",
+        "database_password": "",
+        "broker_host": "127.0.0.1",
+        "broker_port": stack.ports["rabbitmq"],
+        "broker_user": "order",
+        "broker_password": stack.secret("order"),
+    }
+    return ServiceSettings.model_validate({**values, **changes})
