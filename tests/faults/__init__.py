@@ -1,0 +1,1 @@
+"""Attacks on the messaging core, each followed by `verify`: docs/fault-suite.md."""
