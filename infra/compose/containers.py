@@ -1,0 +1,71 @@
+"""A project's containers, found by the labels that Compose gives them: no file and no variable is needed to find them."""
+
+import json
+from dataclasses import dataclass
+
+from compose import docker
+from native.errors import StackError
+from native.ports import HOST
+
+JOBS = ("secrets", "topology", "migrate-order", "migrate-payment", "migrate-notification")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container: `state` is Docker's word, `health` is empty where nobody asks."""
+
+    id: str
+    service: str
+    number: int
+    state: str
+    health: str
+    ports: dict[int, int]  # its own port -> the host's
+
+    @property
+    def name(self) -> str:
+        """As a person says it: the first one is named like its service."""
+        return self.service if self.number == 1 else f"{self.service}-{self.number}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves."""
+        return self.state == "running" and self.health in {"healthy", ""}
+
+
+def of(project: str) -> dict[str, Container]:
+    """By name; jobs are left out, and what was started by hand beside the project."""
+    ids = docker.run(
+        "ps", "-aq", "--filter", f"label=com.docker.compose.project={project}",
+        "--filter", "label=com.docker.compose.oneoff=False",
+    ).split()  # fmt: skip
+    if not ids:
+        return {}
+    found = map(_container, json.loads(docker.run("inspect", *ids)))
+    wanted = [container for container in found if container.service not in JOBS]
+    return {container.name: container for container in sorted(wanted, key=lambda one: (one.service, one.number))}
+
+
+def pick(containers: dict[str, Container], name: str) -> Container:
+    """The one of this name. Raises `StackError` listing those there are."""
+    if name not in containers:
+        raise StackError(f"there is no component '{name}': choose one of {', '.join(containers)}")
+    return containers[name]
+
+
+def _container(row: dict[str, "object"]) -> Container:
+    document: dict = row  # type: ignore[type-arg]  as Docker's API has it
+    labels, state = document["Config"]["Labels"], document["State"]
+    bindings = document["HostConfig"]["PortBindings"] or {}
+    ports = {
+        int(inside.split("/")[0]): int(outside[0]["HostPort"])
+        for inside, outside in bindings.items()
+        if outside and outside[0]["HostIp"] == HOST
+    }
+    return Container(
+        id=document["Id"],
+        service=labels["com.docker.compose.service"],
+        number=int(labels["com.docker.compose.container-number"]),
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status", ""),
+        ports=ports,
+    )
