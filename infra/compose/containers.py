@@ -7,6 +7,7 @@ from compose import docker
 from native.errors import StackError
 from native.ports import HOST
 
+TAIL_LINES = 8
 JOBS = ("secrets", "topology", "migrate-order", "migrate-payment", "migrate-notification")
 
 
@@ -69,3 +70,22 @@ def _container(row: dict[str, "object"]) -> Container:
         health=(state.get("Health") or {}).get("Status", ""),
         ports=ports,
     )
+
+
+def culprit(project: str) -> str:
+    """Which container, jobs included, has failed or is not healthy, and what it said last."""
+    ids = docker.run("ps", "-aq", "--filter", f"label=com.docker.compose.project={project}").split()
+    for row in json.loads(docker.run("inspect", *ids)) if ids else []:
+        state = row["State"]
+        failed = state["Status"] == "exited" and state["ExitCode"] != 0
+        sick = (state.get("Health") or {}).get("Status", "healthy") != "healthy"
+        if failed or sick:
+            service = row["Config"]["Labels"]["com.docker.compose.service"]
+            how = f"exit status {state['ExitCode']}" if failed else f"{state['Health']['Status']}"
+            return f"{service}, {how}; correct what it says, then: make up\n{_tail(row['Id'])}"
+    return "see docker compose ps -a"
+
+
+def _tail(id_: str) -> str:
+    lines = docker.both("logs", "--tail", str(TAIL_LINES), id_).splitlines()
+    return "\n".join(f"    {line}" for line in lines)

@@ -39,6 +39,14 @@ def run(
     return done.stdout
 
 
+def both(*arguments: str) -> str:
+    """What it prints on either stream, whether or not it fails."""
+    done = subprocess.run(  # noqa: S603  likewise
+        [_binary(), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return done.stdout
+
+
 def show(*arguments: str, environment: Mapping[str, str] | None = None) -> int:
     """Run `docker <arguments>` on this terminal; its exit status."""
     return subprocess.run(  # noqa: S603  likewise
