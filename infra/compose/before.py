@@ -1,10 +1,10 @@
-"""What would keep a project from coming up, found before anything is started. Each is one sentence that says what to do."""
+"""What would keep a project from coming up, found before anything is started: one sentence that says what to do."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from compose import containers, docker, images, ports
+from compose import containers, images, ports
 from compose.images import Images
 from native.errors import StackError
 from native.layout import CHECKOUT
@@ -36,7 +36,9 @@ def refuse_secrets(directory: Path) -> None:
                 f"there is no password {file}: put one there, or let SECRETS name a directory that has all of them"
             )
         if not file.stat().st_mode & 0o004:
-            raise StackError(f"{file} is closed to the containers' users: chmod 644 it, in a directory only you can enter")
+            raise StackError(
+                f"{file} is closed to the containers' users: chmod 644 it, in a directory only you can enter"
+            )
 
 
 def refuse_ports(project: str, variables: Mapping[str, str], chosen: Images) -> None:
@@ -56,9 +58,8 @@ def refuse_ports(project: str, variables: Mapping[str, str], chosen: Images) -> 
 
 def refuse_half_a_cluster(project: str) -> None:
     """etcd remembers a cluster whose nodes' data is gone: they would wait for each other for ever."""
-    label = f"label=com.docker.compose.project={project}"
-    names = docker.run("volume", "ls", "--filter", label, "--format", '{{.Label "com.docker.compose.volume"}}').split()
-    if "etcd-data" in names and not NODES & set(names):
+    there = containers.volumes(project)
+    if "etcd-data" in there and not NODES & there:
         raise StackError(
             f"the volumes of both Postgres nodes are gone, but etcd-data is there: take all of them away with"
             f" make down VOLUMES=1 STACK={project}, or only {project}_etcd-data with docker volume rm"

@@ -1,7 +1,8 @@
-"""A project's containers, found by the labels that Compose gives them: no file and no variable is needed to find them."""
+"""A project's containers, found by the labels that Compose gives them, which takes no file and no variable."""
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from compose import docker
 from native.errors import StackError
@@ -46,6 +47,13 @@ def of(project: str) -> dict[str, Container]:
     return {container.name: container for container in sorted(wanted, key=lambda one: (one.service, one.number))}
 
 
+def volumes(project: str) -> set[str]:
+    """The names that docker-compose.yml gives to the volumes there are."""
+    label = f"label=com.docker.compose.project={project}"
+    names = docker.run("volume", "ls", "--filter", label, "--format", '{{.Label "com.docker.compose.volume"}}')
+    return set(names.split())
+
+
 def pick(containers: dict[str, Container], name: str) -> Container:
     """The one of this name. Raises `StackError` listing those there are."""
     if name not in containers:
@@ -53,17 +61,16 @@ def pick(containers: dict[str, Container], name: str) -> Container:
     return containers[name]
 
 
-def _container(row: dict[str, "object"]) -> Container:
-    document: dict = row  # type: ignore[type-arg]  as Docker's API has it
-    labels, state = document["Config"]["Labels"], document["State"]
-    bindings = document["HostConfig"]["PortBindings"] or {}
+def _container(row: dict[str, Any]) -> Container:
+    labels, state = row["Config"]["Labels"], row["State"]
+    bindings = row["HostConfig"]["PortBindings"] or {}
     ports = {
         int(inside.split("/")[0]): int(outside[0]["HostPort"])
         for inside, outside in bindings.items()
         if outside and outside[0]["HostIp"] == HOST
     }
     return Container(
-        id=document["Id"],
+        id=row["Id"],
         service=labels["com.docker.compose.service"],
         number=int(labels["com.docker.compose.container-number"]),
         state=state["Status"],

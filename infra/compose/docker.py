@@ -67,5 +67,7 @@ def last_words(text: str) -> str:
 def _binary() -> str:
     binary = shutil.which("docker")
     if binary is None:
-        raise StackError("there is no docker command here: install Docker with its Compose plugin, or use RUNTIME=native")
+        raise StackError(
+            "there is no docker command here: install Docker with its Compose plugin, or use RUNTIME=native"
+        )
     return binary

@@ -18,9 +18,7 @@ def refuse_unfit() -> str:
 
 def _engine() -> str:
     try:
-        answer = docker.run(
-            "info", "--format", "{{.ServerVersion}}\t{{.MemTotal}}", timeout_seconds=PATIENCE_SECONDS
-        )
+        answer = docker.run("info", "--format", "{{.ServerVersion}}\t{{.MemTotal}}", timeout_seconds=PATIENCE_SECONDS)
     except StackError as error:
         if "no docker command" in str(error):
             raise
@@ -30,8 +28,8 @@ def _engine() -> str:
         raise StackError(f"no Docker engine answers: start it, {NATIVE}")
     if memory.isdigit() and int(memory) < LEAST_BYTES:
         raise StackError(
-            f"the Docker engine has {int(memory) / 1024**3:.1f} GiB of memory, the stack needs {LEAST_BYTES >> 30}: give it"
-            f" more (Docker Desktop: Settings, Resources), {NATIVE}"
+            f"the Docker engine has {int(memory) / 1024**3:.1f} GiB of memory, the stack needs"
+            f" {LEAST_BYTES >> 30}: give it more (Docker Desktop: Settings, Resources), {NATIVE}"
         )
     return f"Docker engine {version}"
 

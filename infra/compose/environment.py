@@ -1,4 +1,4 @@
-"""What tools and shells are told about a project: the variables that `python -m native env` prints too, where they apply."""
+"""What tools and shells are told about a project: the variables that `python -m native env` prints too."""
 
 from compose import before
 from compose.project import Project

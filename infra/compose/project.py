@@ -25,7 +25,7 @@ POLL_SECONDS = 0.2
 
 
 class Project:
-    """One project, found by its name. Operations return when they are done and raise `StackError` when they cannot be."""
+    """One project, found by its name. Operations return when they are done, and raise `StackError` otherwise."""
 
     def __init__(
         self, name: str = DEFAULT_STACK, *, base_port: int | None = None, report: Report = lambda _: None
@@ -95,9 +95,8 @@ class Project:
         deadline = time.monotonic() + timeout_seconds
         while not (found := self.find(component)).ready:
             if time.monotonic() > deadline:
-                raise StackError(
-                    f"{component} is {found.health or found.state} after {timeout_seconds:.0f} s: make logs C={component}"
-                )
+                state = found.health or found.state
+                raise StackError(f"{component} is {state} after {timeout_seconds:.0f} s: make logs C={component}")
             time.sleep(POLL_SECONDS)
 
     def failover(self) -> None:
@@ -111,6 +110,11 @@ class Project:
     def running(self) -> bool:
         """Whether any of its containers runs, or is frozen."""
         return any(one.state in {"running", "paused", "restarting"} for one in self.components.values())
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything of it: a container, running or not, or a volume."""
+        return bool(self.components or containers.volumes(self.name))
 
     @property
     def components(self) -> dict[str, Container]:
