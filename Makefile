@@ -35,11 +35,11 @@ kill freeze resume restart:  ## break one component: make kill C=payment
 failover:  ## let the other Postgres node lead, while orders flow
 	@$(PY) -m runtime failover
 test: dev  ## the tests, on real servers in a stack of their own
-	@$(PY) -m pytest --ignore tests/faults --ignore tests/compose/test_compose_live.py
+	@$(PY) -m pytest --ignore tests/faults --ignore tests/containers/live
 test-faults: dev  ## the fault suite: mutants, crash points, kills, freezes, poison; FAULTS=core for its shorter part
 	@$(PY) -m pytest tests/faults $(if $(FAULTS),-m "not faults_long")
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
-	@infra/offline/engine && $(PY) -m pytest tests/compose
+	@infra/offline/engine && $(PY) -m pytest tests/containers
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting

@@ -29,7 +29,7 @@ def _engine() -> str:
     if memory.isdigit() and int(memory) < LEAST_BYTES:
         raise StackError(
             f"the Docker engine has {int(memory) / 1024**3:.1f} GiB of memory, the stack needs"
-            f" {LEAST_BYTES >> 30}: give it more (Docker Desktop: Settings, Resources), {NATIVE}"
+            f" {LEAST_BYTES >> 30} GiB: give it more (Docker Desktop: Settings, Resources), {NATIVE}"
         )
     return f"Docker engine {version}"
 
