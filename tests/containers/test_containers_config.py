@@ -96,7 +96,9 @@ def test_every_image_is_pinned_or_our_own(services: dict[str, Document]) -> None
             assert PINNED.match(image), image
 
 
-def test_every_password_is_a_file_and_none_is_in_the_environment(config: Document, services: dict[str, Document]) -> None:
+def test_every_password_is_a_file_and_none_is_in_the_environment(
+    config: Document, services: dict[str, Document]
+) -> None:
     for name, secret in config["secrets"].items():
         assert secret.get("file"), name
     for name, service in services.items():
