@@ -31,10 +31,10 @@ bench:  ## orders per second and CPU per order, with the same SQL alone as the l
 	@$(PY) -m bench
 kill freeze resume restart:  ## break one component: make kill C=payment
 	@$(PY) -m native $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
-test: dev  ## the tests, on real servers in a stack of their own
-	@$(PY) -m pytest --ignore tests/faults
-test-faults: dev  ## the fault suite: mutants, crash points, kills, freezes, poison; FAULTS=core for its shorter part
-	@$(PY) -m pytest tests/faults $(if $(FAULTS),-m "not faults_long")
+test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
+	@$(PY) -m pytest -m "not faults_long"
+test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
+	@$(PY) -m pytest -m faults_long tests/faults
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting
