@@ -10,7 +10,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench doctor kill freeze resume restart test test-faults lint types lock bootstrap dev
+.PHONY: help up down status logs demo verify bench doctor kill freeze resume restart failover test test-faults lint types lock bootstrap dev
 
 help:  ## this map
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,8 @@ bench:  ## orders per second and CPU per order, with the same SQL alone as the l
 	@$(PY) -m bench
 kill freeze resume restart:  ## break one component: make kill C=payment
 	@$(PY) -m native $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
+failover:  ## let the other Postgres node lead while orders flow, and say how long it took
+	@$(PY) -m native failover
 test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
 	@$(PY) -m pytest -m "not faults_long"
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
@@ -45,7 +47,7 @@ lock: dev  ## make all requirement files anew from the pyproject.toml files
 	@infra/native/lock
 
 # Everything but up, test, lint, types and lock uses what those have made.
-down status logs demo verify bench doctor kill freeze resume restart: | $(PY)
+down status logs demo verify bench doctor kill freeze resume restart failover: | $(PY)
 $(PY):
 	@echo "there is no Python environment yet: make up" >&2; exit 1
 

@@ -31,7 +31,7 @@ def stack() -> Iterator[Stack]:
     stack = Stack("tests", base_port=None if keep else free_base())
     if not keep:
         stack.down(volumes=True)  # what a run that was broken off, or one that kept it, has left
-    stack.up(replicas=2, settings=SETTINGS)
+    stack.up(replicas=2, settings=SETTINGS, patroni=False)
     yield stack
     if not keep:
         stack.down(volumes=True)

@@ -75,6 +75,10 @@ def _env(stack: Stack, arguments: argparse.Namespace) -> None:
     print(json.dumps(values, indent=2) if arguments.json else environment.shell(values))
 
 
+def _failover(stack: Stack, arguments: argparse.Namespace) -> None:
+    stack.failover()
+
+
 def _component(stack: Stack, arguments: argparse.Namespace) -> None:
     getattr(stack, arguments.command)(arguments.component)
     print(f"{arguments.component}: {arguments.command} done")
@@ -86,6 +90,7 @@ COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], None]] = {
     "status": _status,
     "logs": _logs,
     "env": _env,
+    "failover": _failover,
 }
 
 
@@ -112,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     env = commands.add_parser("env", parents=[shared], help="addresses for a shell, or a component's own variables")
     env.add_argument("component", nargs="?")
     env.add_argument("--json", action="store_true")
+    commands.add_parser(
+        "failover", parents=[shared], help="let the other Postgres node lead, and wait until both serve"
+    )
     for name, description in COMPONENT_COMMANDS.items():
         commands.add_parser(name, parents=[shared], help=description).add_argument("component")
     return parser

@@ -2,22 +2,35 @@
 
 import os
 import shutil
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
-from native import edge, passwords, postgres, prometheus, rabbitmq, redis, services
+from native import edge, pair, passwords, patroni, postgres, prometheus, rabbitmq, redis, services
 from native.errors import StackError
 from native.layout import Layout
 from native.plan import Plan
 from native.program import Program
 
 # Stopped after everything that talks to them.
-SERVERS = ("postgres-primary", "postgres-replica", "epmd", "rabbitmq", "redis", "provider", "mailsink")
+SERVERS = (
+    *postgres.NODES,
+    postgres.PRIMARY,
+    postgres.REPLICA,
+    "etcd",
+    "epmd",
+    "rabbitmq",
+    "redis",
+    "provider",
+    "mailsink",
+)
 
 
 def programs(layout: Layout, plan: Plan) -> dict[str, Program]:
     """By name, in the order in which they are shown."""
     everything = [
-        *postgres.programs(layout, plan),
+        *_postgres(plan).programs(layout, plan),
         *rabbitmq.programs(layout, plan),
         redis.program(layout, plan),
         *services.simulators(layout, plan),
@@ -34,9 +47,21 @@ def configure(layout: Layout, plan: Plan) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)  # whatever the umask: the server that runs as another user has to get through
     _refuse_closed(layout.root)
+    _refuse_other_nodes(layout, plan)
     passwords.generate(layout)
-    for part in (postgres, rabbitmq, redis, edge, prometheus, services):
+    for part in (_postgres(plan), rabbitmq, redis, edge, prometheus, services):
         part.configure(layout, plan)
+
+
+def stages(plan: Plan | None, known: Iterable[str]) -> list[set[str]]:
+    """What runs, in the order in which it is to stop: clients, servers, the Postgres node that leads, etcd.
+
+    A standby that goes first is not promoted, and a leader that can still reach etcd gives its key back: otherwise the
+    next start would wait until that has expired.
+    """
+    servers, everything = set(SERVERS) & set(known), set(known)
+    last = {"etcd", postgres.primary_first(plan)[0]} if plan and plan.patroni else set()
+    return [everything - servers, everything - last, everything - {"etcd"}, everything]
 
 
 def remove(layout: Layout) -> None:
@@ -44,8 +69,23 @@ def remove(layout: Layout) -> None:
     shutil.rmtree(layout.root, ignore_errors=True)
 
 
+def _postgres(plan: Plan) -> ModuleType:
+    return patroni if plan.patroni else pair
+
+
 def _refuse_closed(root: Path) -> None:
     """Started by root, PostgreSQL runs as another user, who has to get into the directory."""
     closed = [parent for parent in root.parents if not parent.stat().st_mode & 0o001]
     if os.geteuid() == 0 and closed:
         raise StackError(f"the user postgres cannot enter {closed[-1]}: choose another directory with QUICKSAND_STATE")
+
+
+def _refuse_other_nodes(layout: Layout, plan: Plan) -> None:
+    """The databases of a plain pair are not those of the nodes under Patroni, and the other way round."""
+    others = postgres.nodes(replace(plan, patroni=not plan.patroni))
+    if any(postgres.cluster(layout, node).exists() for node in others):
+        kind = "as a plain pair" if plan.patroni else "under Patroni"
+        raise StackError(
+            f"the databases in {layout.root} were made {kind}, by nodes called {' and '.join(others)}: "
+            f"delete them with make down VOLUMES=1 STACK={layout.root.name}, or choose another STACK"
+        )

@@ -2,7 +2,7 @@
 
 import shlex
 
-from native import rabbitmq, services
+from native import postgres, rabbitmq, services
 from native.errors import StackError
 from native.plan import CONFIGURABLE
 from native.ports import HOST, split_instance
@@ -12,6 +12,7 @@ from native.stack import Stack
 def variables(stack: Stack) -> dict[str, str]:
     """The whole stack's addresses."""
     ports = stack.ports
+    primary, replica = postgres.primary_first(stack.plan)
     return {
         "QUICKSAND_STACK": stack.name,
         "QUICKSAND_DIRECTORY": str(stack.layout.root),
@@ -26,10 +27,10 @@ def variables(stack: Stack) -> dict[str, str]:
         "AMQP_ADDRESS": f"{HOST}:{ports['rabbitmq']}",
         "MANAGEMENT_URL": stack.url("rabbitmq"),
         "REDIS_ADDRESS": f"{HOST}:{ports['redis']}",
-        "POSTGRES_PRIMARY": f"{HOST}:{ports['postgres-primary']}",
-        "POSTGRES_REPLICA": f"{HOST}:{ports['postgres-replica']}",
-        "PGHOST": str(stack.layout.postgres_socket("postgres-primary")),
-        "PGPORT": str(ports["postgres-primary"]),
+        "POSTGRES_PRIMARY": f"{HOST}:{ports[primary]}",
+        "POSTGRES_REPLICA": f"{HOST}:{ports[replica]}",
+        "PGHOST": str(stack.layout.postgres_socket(primary)),
+        "PGPORT": str(ports[primary]),
         "PGUSER": "postgres",
     }
 

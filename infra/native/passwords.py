@@ -1,7 +1,8 @@
 """Passwords, made at random by the first `up` and kept in files of mode 0600 below the stack's directory.
 
-`postgres/<role>`, `rabbitmq/<user>` and `redis/default` hold each password once. Every process gets a directory of its
-own, `for/<process>`, with only the secrets it is meant to know, named as its settings are (QS_SECRETS_DIR).
+`postgres/<role>`, `rabbitmq/<user>`, `redis/default` and `patroni/api` hold each password once. Every process gets a
+directory of its own, `for/<process>`, with only the secrets it is meant to know, named as its settings are
+(QS_SECRETS_DIR).
 """
 
 import secrets
@@ -11,12 +12,13 @@ from native.errors import StackError
 from native.layout import Layout
 from native.ports import SERVICES
 
-POSTGRES_ROLES = (*(f"{s}_{kind}" for s in SERVICES for kind in ("app", "owner")), "verifier", "replicator")
+POSTGRES_ROLES = (*(f"{s}_{kind}" for s in SERVICES for kind in ("app", "owner")), "verifier", "replicator", "rewinder")
 RABBITMQ_USERS = (*SERVICES, "topology", "monitor")
 PLACES = {
     **{role: f"postgres/{role}" for role in POSTGRES_ROLES},
     **{user: f"rabbitmq/{user}" for user in RABBITMQ_USERS},
     "redis": "redis/default",
+    "patroni": "patroni/api",
 }
 
 
@@ -33,7 +35,7 @@ def generate(layout: Layout) -> None:
 
 
 def password(layout: Layout, user: str) -> str:
-    """The password of a database role, a broker user (`order`, `topology`, `monitor`) or `redis`."""
+    """The password of a database role, a broker user (`order`, `topology`, `monitor`), `redis` or `patroni`."""
     if user not in PLACES:
         raise StackError(f"nobody is called '{user}' here: choose one of {', '.join(PLACES)}")
     file = layout.secrets / PLACES[user]

@@ -16,13 +16,17 @@ Settings = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Plan:
-    """One `up`. `settings` maps a service to QS_ variables that all its instances get."""
+    """One `up`. `settings` maps a service to QS_ variables that all its instances get.
+
+    Without `patroni` Postgres is a plain pair: a primary and a replica that stay what they are. It starts sooner.
+    """
 
     base_port: int = DEFAULT_BASE
     replicas: int = 1
     only_servers: bool = False
     settings: Settings = field(default_factory=dict)
     checkout: str = str(CHECKOUT)
+    patroni: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.replicas <= MAX_REPLICAS:
@@ -50,7 +54,7 @@ class Plan:
 def read(layout: Layout) -> Plan | None:
     """What the last `up` was asked for; `None` where the stack never was up."""
     try:
-        return Plan(**_read(layout)["plan"])
+        return Plan(**{"patroni": False} | _read(layout)["plan"])  # those without the word are older than Patroni here
     except FileNotFoundError:
         return None
 

@@ -15,8 +15,8 @@ OFFSETS = {
     "edge-metrics": 1,
     "prometheus": 2,
     "redis": 3,
-    "postgres-primary": 4,
-    "postgres-replica": 5,
+    "postgres-1": 4,
+    "postgres-2": 5,
     "rabbitmq": 6,
     "rabbitmq-management": 7,
     "rabbitmq-metrics": 8,
@@ -25,7 +25,12 @@ OFFSETS = {
     "provider": 11,
     "mailsink": 12,
     "mailsink-smtp": 13,
+    "postgres-1-api": 50,
+    "postgres-2-api": 51,
+    "etcd": 52,
+    "etcd-peers": 53,
 }
+PLAIN_PAIR = {"postgres-primary": "postgres-1", "postgres-replica": "postgres-2"}  # a stack has these nodes or those
 SERVICE_OFFSETS = {"order": 20, "payment": 30, "notification": 40}
 SERVICES = tuple(SERVICE_OFFSETS)
 
@@ -50,6 +55,7 @@ class Ports:
         self.base = base
 
     def __getitem__(self, name: str) -> int:
+        name = PLAIN_PAIR.get(name, name)
         if name in OFFSETS:
             return self.base + OFFSETS[name]
         return self._service_port(name)

@@ -1,4 +1,4 @@
-"""PostgreSQL: a primary and a synchronous streaming replica, plain processes of the distribution's newest version.
+"""PostgreSQL: two nodes of the distribution's newest version, under Patroni (patroni.py) or as a plain pair (pair.py).
 
 Started by root they run as `postgres`, because the server refuses root; otherwise as whoever started the stack.
 """
@@ -9,15 +9,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from native import jobs, passwords, probes
+from native import jobs, probes
 from native.errors import StackError
 from native.layout import INFRA, Layout
 from native.plan import Plan
 from native.ports import HOST
-from native.program import Program
 
-PRIMARY, REPLICA = "postgres-primary", "postgres-replica"
-NODES = (PRIMARY, REPLICA)
+PRIMARY, REPLICA = "postgres-primary", "postgres-replica"  # the plain pair
+NODES = ("postgres-1", "postgres-2")  # under Patroni, where either may lead
 CONFIGURATION = INFRA / "postgres"
 
 
@@ -34,66 +33,28 @@ def binaries() -> Path:
     return max(found, key=lambda path: int(re.sub(r"\D", "", path.parent.name) or 0))
 
 
-def programs(layout: Layout, plan: Plan) -> list[Program]:
-    """Both nodes."""
-    waits = {PRIMARY: "accepts connections", REPLICA: "streams, synchronously"}
-    checks = {PRIMARY: lambda: _answers(layout, plan), REPLICA: lambda: _streams(layout, plan)}
-    return [
-        Program(
-            name=node,
-            command=(str(binaries() / "postgres"), "-c", f"config_file={_directory(layout, node)}/node.conf"),
-            waits_for=waits[node],
-            ready=checks[node],
-            ports={node: plan.ports[node]},
-            user=user(),
-            files=(_directory(layout, node),),
-            stop_signal="INT",  # "fast": roll back what is open, do not wait for clients
-        )
-        for node in NODES
-    ]
+def nodes(plan: Plan) -> tuple[str, str]:
+    """The names of the two."""
+    return NODES if plan.patroni else (PRIMARY, REPLICA)
 
 
-def configure(layout: Layout, plan: Plan) -> None:
-    """Render both nodes' configuration, readable for the server's user only."""
-    for node in NODES:
-        directory = _directory(layout, node)
-        jobs.owner(directory, user())
-        jobs.owner(layout.data(node), user())
-        jobs.owner(layout.postgres_socket(node), user())
-        for name in ("postgresql.conf", "primary.conf", "replica.conf", "pg_hba.conf"):
-            _write(directory / name, (CONFIGURATION / name).read_text())
-        _write(directory / "pg_ident.conf", "")
-        _write(directory / "pgpass", f"*:*:*:replicator:{passwords.password(layout, 'replicator')}\n")
-        _write(directory / "node.conf", _node(layout, plan, node))
+def primary_first(plan: Plan) -> tuple[str, str]:
+    """Both nodes, the one that leads now first; as they are named where none does."""
+    first, second = nodes(plan)
+    return (second, first) if plan.patroni and _leads(plan, second) else (first, second)
 
 
-def initialise(layout: Layout) -> None:
-    """Create the primary's files, once."""
-    data = cluster(layout, PRIMARY)
-    if (data / "PG_VERSION").exists():
-        return
-    shutil.rmtree(data, ignore_errors=True)
-    # pg_hba.conf is ours: what initdb would write there is never read
-    options = ["--data-checksums", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=reject"]
-    jobs.run(layout, "initdb", [binaries() / "initdb", "-D", data, "-U", "postgres", *options], user=user())
+def primary(plan: Plan) -> str:
+    """The node that leads now. Raises `StackError` where none does."""
+    first, _ = primary_first(plan)
+    if plan.patroni and not _leads(plan, first):
+        raise StackError("no Postgres node leads now: see make status; after a loss it takes up to 20 s")
+    return first
 
 
-def create_roles(layout: Layout, plan: Plan) -> None:
-    """Databases, roles, rights and the replica's slot; again at every start, which changes nothing."""
-    command = [*_psql(layout, plan), "-f", CONFIGURATION / "bootstrap.sql"]
-    jobs.run(layout, "postgres-roles", command, env={"SECRETS": str(layout.secrets / "postgres")})
-
-
-def copy(layout: Layout, plan: Plan) -> None:
-    """Fill the replica from the primary, once."""
-    data = cluster(layout, REPLICA)
-    if (data / "standby.signal").exists():
-        return
-    shutil.rmtree(data, ignore_errors=True)
-    options = ["-X", "stream", "--checkpoint=fast", "--slot=replica"]
-    command: list[str | Path] = [binaries() / "pg_basebackup", "-d", _conninfo(layout, plan), "-D", data, *options]
-    jobs.run(layout, "postgres-copy", command, user=user())
-    _write(data / "standby.signal", "")
+def hosts(plan: Plan) -> str:
+    """Both nodes, as the services are told: they find out by themselves which is which."""
+    return ",".join(f"{HOST}:{plan.ports[node]}" for node in nodes(plan))
 
 
 def cluster(layout: Layout, node: str) -> Path:
@@ -101,76 +62,52 @@ def cluster(layout: Layout, node: str) -> Path:
     return layout.data(node) / "cluster"
 
 
-def hosts(plan: Plan) -> str:
-    """Both nodes, as the services are told."""
-    return ",".join(f"{HOST}:{plan.ports[node]}" for node in NODES)
+def directory(layout: Layout, node: str) -> Path:
+    """The node's rendered configuration."""
+    return layout.config / node
+
+
+def create_roles(layout: Layout, plan: Plan) -> None:
+    """Databases, roles and rights; again at every start, which changes nothing."""
+    command = [*psql(layout, plan), "-f", CONFIGURATION / "bootstrap.sql"]
+    jobs.run(layout, "postgres-roles", command, env={"SECRETS": str(layout.secrets / "postgres")})
 
 
 def query(layout: Layout, plan: Plan, sql: str, *, database: str = "postgres", timeout_seconds: float = 60.0) -> str:
     """What psql answers, as superuser over the primary's socket. Raises `StackError` where it cannot."""
-    command = [*_psql(layout, plan), "-d", database, "-Atc", sql]
+    command = [*psql(layout, plan), "-d", database, "-Atc", sql]
     variables = jobs.environment(layout)
     try:
         done = subprocess.run(  # noqa: S603  the statement is an argument, never part of a shell's line
             command, env=variables, capture_output=True, text=True, check=True, timeout=timeout_seconds
         )
     except subprocess.CalledProcessError as error:
-        raise StackError(f"{PRIMARY} refused: {error.stderr.strip()}") from None
+        raise StackError(f"the Postgres primary refused: {error.stderr.strip()}") from None
     except subprocess.TimeoutExpired:
-        raise StackError(f"{PRIMARY} did not answer within {timeout_seconds:.0f} s") from None
+        raise StackError(f"the Postgres primary did not answer within {timeout_seconds:.0f} s") from None
     return done.stdout.strip()
 
 
-def _node(layout: Layout, plan: Plan, node: str) -> str:
-    role = node.removeprefix("postgres-")
-    directory = _directory(layout, node)
-    lines = [
-        "include 'postgresql.conf'",
-        f"include '{role}.conf'",
-        f"data_directory = '{cluster(layout, node)}'",
-        f"hba_file = '{directory}/pg_hba.conf'",
-        f"ident_file = '{directory}/pg_ident.conf'",
-        f"listen_addresses = '{HOST}'",
-        f"port = {plan.ports[node]}",
-        f"unix_socket_directories = '{layout.postgres_socket(node)}'",
-    ]
-    if node == REPLICA:
-        lines.append(f"primary_conninfo = '{_conninfo(layout, plan)}'")
-    return "\n".join(lines) + "\n"
+def psql(layout: Layout, plan: Plan, program: str = "psql") -> list[str | Path]:
+    """psql, or another program, as superuser over the primary's socket."""
+    node = primary(plan)
+    place = ["-h", str(layout.postgres_socket(node)), "-p", str(plan.ports[node]), "-U", "postgres"]
+    return [binaries() / program, *place, *(["-X", "-v", "ON_ERROR_STOP=1"] if program == "psql" else [])]
 
 
-def _conninfo(layout: Layout, plan: Plan) -> str:
-    return f"host={HOST} port={plan.ports[PRIMARY]} user=replicator passfile={_directory(layout, REPLICA)}/pgpass"
+def own(layout: Layout, node: str) -> None:
+    """Make the node's directories, for the server's user only."""
+    for place in (directory(layout, node), layout.data(node), layout.postgres_socket(node)):
+        jobs.owner(place, user())
 
 
-def _directory(layout: Layout, node: str) -> Path:
-    return layout.config / node
-
-
-def _psql(layout: Layout, plan: Plan) -> list[str | Path]:
-    place = ["-h", str(layout.postgres_socket(PRIMARY)), "-p", str(plan.ports[PRIMARY])]
-    return [binaries() / "psql", "-X", *place, "-U", "postgres", "-v", "ON_ERROR_STOP=1"]
-
-
-def _answers(layout: Layout, plan: Plan) -> bool:
-    return probes.listens(plan.ports[PRIMARY]) and _yes(layout, plan, "SELECT NOT pg_is_in_recovery()")
-
-
-def _streams(layout: Layout, plan: Plan) -> bool:
-    return _yes(
-        layout, plan, "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
-    )
-
-
-def _yes(layout: Layout, plan: Plan, sql: str) -> bool:
-    try:
-        return query(layout, plan, sql, timeout_seconds=probes.TIMEOUT_SECONDS) == "t"
-    except StackError:
-        return False
-
-
-def _write(file: Path, text: str) -> None:
-    file.touch(mode=0o600)
+def write(file: Path, text: str, mode: int = 0o600) -> None:
+    """A file for the server's user only."""
+    file.touch(mode=mode)
     file.write_text(text)
     if owner := user():
         shutil.chown(file, owner, owner)
+
+
+def _leads(plan: Plan, node: str) -> bool:
+    return probes.http_ok(plan.ports[f"{node}-api"], "/primary")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from failover import FailoverError, Node, switch_over
 from native import components, passwords, postgres, processes, starting
 from native import plan as plans
 from native.errors import StackError
@@ -43,14 +44,19 @@ class Stack:
 
     # -- up and down
 
-    def up(self, *, replicas: int = 1, settings: Settings | None = None, only_servers: bool = False) -> bool:
-        """Bring the stack to what is asked for and wait until all of it serves; `False` where it already did."""
+    def up(
+        self, *, replicas: int = 1, settings: Settings | None = None, only_servers: bool = False, patroni: bool = True
+    ) -> bool:
+        """Bring the stack to what is asked for and wait until all of it serves; `False` where it already did.
+
+        Without `patroni` the Postgres nodes are `postgres-primary` and `postgres-replica`, and stay what they are.
+        """
         started = time.monotonic()
         with self._alone():
             last = plans.read(self.layout)
             previous = last if self.running else None
             base = self._base_port or (last.base_port if last else DEFAULT_BASE)
-            plan = Plan(base, replicas, only_servers, settings or {})
+            plan = Plan(base, replicas, only_servers, settings or {}, patroni=patroni)
             programs = components.programs(self.layout, plan)
             self._refuse_conflict(previous, plan)
             components.configure(self.layout, plan)
@@ -69,10 +75,8 @@ class Stack:
         with self._alone():
             if pid := self.supervisor.pid():
                 processes.resume(pid)  # what is frozen cannot stop
-                known = self.supervisor.processes()
-                servers = set(components.SERVERS)
-                self.supervisor.stop(name for name in known if name not in servers)
-                self.supervisor.stop(known)
+                for names in components.stages(plans.read(self.layout), self.supervisor.processes()):
+                    self.supervisor.stop(names)
                 self.supervisor.shut_down()
                 processes.wait_gone([pid], EXIT_SECONDS)
             self._end_leftovers()
@@ -161,20 +165,37 @@ class Stack:
         return f"http://{HOST}:{self.ports.internal(component)}"
 
     def secret(self, user: str) -> str:
-        """The password of a database role, a broker user (`order`, `topology`, `monitor`) or `redis`."""
+        """The password of a database role, a broker user (`order`, `topology`, `monitor`), `redis` or `patroni`."""
         return passwords.password(self.layout, user)
 
     def dsn(self, role: str, database: str, node: str = "primary") -> str:
-        """A PostgreSQL URL."""
-        return f"postgresql://{role}:{self.secret(role)}@{HOST}:{self.ports[f'postgres-{node}']}/{database}"
+        """A PostgreSQL URL of the node that is the `primary`, or the `replica`, now."""
+        port = self.ports[postgres.primary_first(self.plan)[("primary", "replica").index(node)]]
+        return f"postgresql://{role}:{self.secret(role)}@{HOST}:{port}/{database}"
 
     def amqp_url(self, user: str, vhost: str) -> str:
         """An AMQP URL."""
         return f"amqp://{user}:{self.secret(user)}@{HOST}:{self.ports['rabbitmq']}/{vhost}"
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        """What psql answers, unaligned, as superuser on the primary."""
+        """What psql answers, unaligned, as superuser on the node that is the primary now."""
         return postgres.query(self.layout, self.plan, statement, database=database)
+
+    @property
+    def primary(self) -> str:
+        """The Postgres node that leads now. Raises `StackError` where none does."""
+        return postgres.primary(self.plan)
+
+    def failover(self) -> None:
+        """Let the synchronous standby lead, and wait until the old primary follows it synchronously."""
+        if not self.plan.patroni:
+            raise StackError(f"'{self.name}' has a plain pair of Postgres nodes, of which only one can ever lead")
+        try:
+            switch_over(
+                [Node(self.url(f"{node}-api")) for node in postgres.NODES], self.secret("patroni"), self._report
+            )
+        except FailoverError as error:
+            raise StackError(str(error)) from None
 
     # -- inside
 

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from native import postgres, rabbitmq, services
+from native import pair, patroni, postgres, rabbitmq, services
 from native.errors import StackError
 from native.jobs import tail
 from native.layout import Layout
@@ -16,6 +16,8 @@ from native.supervisor import Supervisor
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.1
+DATABASES = "postgres-roles"
+Start = Callable[..., Step]  # of a component's name, and the steps it follows
 
 
 def steps(layout: Layout, plan: Plan, programs: dict[str, Program]) -> Iterator[Step]:
@@ -26,11 +28,7 @@ def steps(layout: Layout, plan: Plan, programs: dict[str, Program]) -> Iterator[
         program = programs[name]
         return Step(name, program.waits_for, lambda failed: _start(supervisor, layout, program, failed), after)
 
-    yield Step("postgres-files", "are created", lambda _: postgres.initialise(layout))
-    yield start("postgres-primary", "postgres-files")
-    yield Step("postgres-roles", "exist", lambda _: postgres.create_roles(layout, plan), ("postgres-primary",))
-    yield Step("postgres-copy", "is complete", lambda _: postgres.copy(layout, plan), ("postgres-roles",))
-    yield start("postgres-replica", "postgres-copy")
+    yield from (_under_patroni if plan.patroni else _pair)(layout, plan, start)
     yield Step("rabbitmq-users", "are rendered", lambda _: rabbitmq.render_users(layout))
     yield start("epmd")
     yield start("rabbitmq", "rabbitmq-users", "epmd")
@@ -46,6 +44,22 @@ def steps(layout: Layout, plan: Plan, programs: dict[str, Program]) -> Iterator[
     yield start("edge", *instances)
 
 
+def _under_patroni(layout: Layout, plan: Plan, start: Start) -> Iterator[Step]:
+    yield Step("etcd-data", "fits the databases", lambda _: patroni.forget(layout))
+    yield start("etcd", "etcd-data")
+    for node in postgres.NODES:
+        yield start(node, "etcd")
+    yield Step(DATABASES, "exist", lambda _: postgres.create_roles(layout, plan), postgres.NODES)
+
+
+def _pair(layout: Layout, plan: Plan, start: Start) -> Iterator[Step]:
+    yield Step("postgres-files", "are created", lambda _: pair.initialise(layout))
+    yield start(postgres.PRIMARY, "postgres-files")
+    yield Step(DATABASES, "exist", lambda _: postgres.create_roles(layout, plan), (postgres.PRIMARY,))
+    yield Step("postgres-copy", "is complete", lambda _: pair.copy(layout, plan), (DATABASES,))
+    yield start(postgres.REPLICA, "postgres-copy")
+
+
 def wait_ready(program: Program, timeout_seconds: float) -> None:
     """Wait until it serves. Raises `StackError` when it does not in time."""
     deadline = time.monotonic() + timeout_seconds
@@ -59,7 +73,8 @@ def _migration(layout: Layout, plan: Plan, service: str) -> Step:
     def migrate(_: threading.Event) -> None:
         services.migrate(layout, plan, service)
 
-    return Step(f"migrate-{service}", "is done", migrate, ("postgres-replica",))
+    after = (DATABASES, *(() if plan.patroni else (postgres.REPLICA,)))  # without it, commits would wait
+    return Step(f"migrate-{service}", "is done", migrate, after)
 
 
 def _start(supervisor: Supervisor, layout: Layout, program: Program, failed: threading.Event) -> None:

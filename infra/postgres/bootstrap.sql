@@ -1,5 +1,5 @@
--- Roles, databases and rights. Run by the superuser with psql at every start: it only adds what is missing, and sets the
--- passwords to what the secret files say now. SECRETS names the directory with one file per role.
+-- Roles, databases and rights. Run by the superuser with psql when the cluster is made, and natively at every start: it only
+-- adds what is missing, and sets the passwords to what the secret files say now. SECRETS names the directory with one file per role.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -11,7 +11,7 @@ CREATE TEMP TABLE wanted (role text, options text);
 INSERT INTO wanted VALUES
     ('order_owner', ''), ('payment_owner', ''), ('notification_owner', ''),
     ('order_app', ''), ('payment_app', ''), ('notification_app', ''),
-    ('verifier', ''), ('replicator', 'REPLICATION');
+    ('verifier', ''), ('replicator', 'REPLICATION'), ('rewinder', '');
 SELECT format('CREATE ROLE %I LOGIN %s', role, options) FROM wanted
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
 
@@ -23,6 +23,7 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
 \set notification_app `cat "$SECRETS/notification_app"`
 \set verifier `cat "$SECRETS/verifier"`
 \set replicator `cat "$SECRETS/replicator"`
+\set rewinder `cat "$SECRETS/rewinder"`
 ALTER ROLE order_owner PASSWORD :'order_owner';
 ALTER ROLE order_app PASSWORD :'order_app';
 ALTER ROLE payment_owner PASSWORD :'payment_owner';
@@ -31,16 +32,12 @@ ALTER ROLE notification_owner PASSWORD :'notification_owner';
 ALTER ROLE notification_app PASSWORD :'notification_app';
 ALTER ROLE verifier PASSWORD :'verifier';
 ALTER ROLE replicator PASSWORD :'replicator';
+ALTER ROLE rewinder PASSWORD :'rewinder';
 
 -- A frozen process must not wedge a partition: its open transaction ends, and nobody waits long for its locks.
 SELECT format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''10s''', role),
        format('ALTER ROLE %I SET lock_timeout = ''5s''', role)
 FROM wanted WHERE role LIKE '%\_app' \gexec
-
--- The replica's slot: from now on the primary keeps what the replica has not read.
-SELECT pg_create_physical_replication_slot('replica', true)
-WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'replica')
-\g /dev/null
 
 SELECT format('CREATE DATABASE %I OWNER %I', name, owner)
 FROM (VALUES ('orders', 'order_owner'), ('payments', 'payment_owner'), ('notifications', 'notification_owner')) d (name, owner)
@@ -48,6 +45,11 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
 
 -- The default is that everybody may connect to everything.
 REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
+
+-- pg_rewind reads another node's files through these, and needs no superuser then.
+GRANT CONNECT ON DATABASE postgres TO rewinder;
+GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
+    pg_read_binary_file(text, bigint, bigint, boolean) TO rewinder;
 
 \connect orders
 \set owner order_owner

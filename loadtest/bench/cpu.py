@@ -19,22 +19,21 @@ SHOWN = (
     "order",
     "payment",
     "notification",
-    "postgres-primary",
-    "postgres-replica",
+    "postgres",
     "rabbitmq",
     "provider",
     "mailsink",
     "edge",
     GENERATOR,
 )
-REST = "the rest of the stack"  # prometheus, redis, epmd: they watch or wait
+REST = "the rest of the stack"  # prometheus, redis, epmd, etcd: they watch or wait
 
 
 def sample(stack: Stack) -> Mapping[str, float]:
-    """CPU seconds used so far, by component; instances of a service count as one."""
+    """CPU seconds used so far, by component; instances of a service, and the Postgres nodes, count as one."""
     used: defaultdict[str, float] = defaultdict(float)
     for name, process in stack.supervisor.processes().items():
-        component = re.sub(r"-\d+$", "", name)
+        component = re.sub(r"-(\d+|primary|replica)$", "", name)
         pids = tree(process["pid"]) if process["pid"] else []
         used[component if component in SHOWN else REST] += sum(map(_seconds, pids))
     used[GENERATOR] = sum(os.times()[:2])

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from pathlib import Path
 
 from bench import cpu
 from native import Stack, jobs, postgres
@@ -35,7 +34,7 @@ def measure(stack: Stack) -> Limit:
         said = _run(stack, "pgbench", *options, "-f", str(saga), SCRATCH)
         used = cpu.difference(before, cpu.sample(stack))
     sagas = _number(r"transactions actually processed: (\d+)", said)
-    postgres_seconds = used["postgres-primary"] + used["postgres-replica"]
+    postgres_seconds = used["postgres"]
     return Limit(_number(r"tps = ([\d.]+)", said), 1000 * postgres_seconds / sagas)
 
 
@@ -62,14 +61,13 @@ def _psql(stack: Stack, statements: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(statements)
         file.flush()
-        _run(stack, "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-f", file.name, SCRATCH)
+        _run(stack, "psql", "-q", "-f", file.name, SCRATCH)
 
 
 def _run(stack: Stack, program: str, *arguments: str) -> str:
     """One of PostgreSQL's programs, as superuser over the primary's socket."""
-    socket = stack.layout.postgres_socket(postgres.PRIMARY)
-    place: list[str | Path] = ["-h", socket, "-p", str(stack.ports[postgres.PRIMARY]), "-U", "postgres"]
-    return jobs.run(stack.layout, f"bench-{program}", [postgres.binaries() / program, *place, *arguments])
+    command = postgres.psql(stack.layout, stack.plan, program)
+    return jobs.run(stack.layout, f"bench-{program}", [*command, *arguments])
 
 
 def _number(pattern: str, text: str) -> float:

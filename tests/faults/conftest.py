@@ -48,7 +48,7 @@ def faults_stack() -> Iterator[Stack]:
     with alone(stack):
         if not stack.running:
             stack = Stack(name, base_port=free_base())
-        stack.up(replicas=2, settings=SETTINGS)
+        stack.up(replicas=2, settings=SETTINGS, patroni=False)
         yield stack
         if not keep:
             stack.down(volumes=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -96,13 +97,14 @@ class System:
     @asynccontextmanager
     async def told_otherwise(self, settings: Mapping[str, Mapping[str, str]]) -> AsyncIterator[None]:
         """Inside, the services have these settings on top of their usual ones."""
-        usual = self.stack.plan.settings
-        changed = {service: {**usual[service], **settings.get(service, {})} for service in SERVICES}
-        await asyncio.to_thread(self.stack.up, replicas=self.stack.plan.replicas, settings=changed)
+        plan = self.stack.plan
+        up = partial(self.stack.up, replicas=plan.replicas, patroni=plan.patroni)
+        changed = {service: {**plan.settings[service], **settings.get(service, {})} for service in SERVICES}
+        await asyncio.to_thread(up, settings=changed)
         try:
             yield
         finally:
-            await asyncio.to_thread(self.stack.up, replicas=self.stack.plan.replicas, settings=usual)
+            await asyncio.to_thread(up, settings=plan.settings)
 
     async def gone(self, *components: str) -> None:
         """Kill these, and let their supervisor not start them again."""

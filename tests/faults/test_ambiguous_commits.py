@@ -50,7 +50,7 @@ async def swallower_and_stack() -> AsyncIterator[tuple[Swallower, Proxy, Stack]]
     async with proxied(ports[postgres.PRIMARY]) as proxy:
         hosts = {"QS_DATABASE_HOSTS": f"{HOST}:{proxy.port},{HOST}:{ports[postgres.REPLICA]}"}
         settings = {service: {**values, **hosts} for service, values in SETTINGS.items()}
-        await asyncio.to_thread(stack.up, replicas=2, settings=settings)
+        await asyncio.to_thread(stack.up, replicas=2, settings=settings, patroni=False)
         try:
             yield Swallower(proxy), proxy, stack
         finally:

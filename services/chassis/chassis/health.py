@@ -1,7 +1,7 @@
 """The internal port: alive, ready, metrics. Never passed on by the edge.
 
-`/healthz` answers while the event loop turns. `/readyz` is what the edge goes by: the database and the broker are
-reachable and the service is not about to stop.
+`/healthz` answers while the event loop turns. `/readyz` is what the edge goes by: the broker is reachable, the database
+has been so within the last seconds, and the service is not about to stop.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,8 @@
 """What a service's database needs now and then: gauges sampled, days made ahead, old days and keys dropped."""
 
+import math
+import time
+
 from sqlalchemy import text
 
 from chassis import metrics
@@ -9,6 +12,7 @@ from chassis.loop import Loop
 from chassis.schema import INBOX_RETENTION_DAYS, OUTBOX_RETENTION_DAYS
 
 SAMPLE_SECONDS = 2.0
+AWAY_SECONDS = 7.0  # a planned switchover (2 s) and a sample before and after it fit in
 UPKEEP_SECONDS = 3600.0
 DAYS_AHEAD = 8
 KEY_RETENTION_DAYS = 7
@@ -34,22 +38,27 @@ DROP_EFFECTS = text("DELETE FROM effects WHERE done_at < now() - make_interval(d
 
 
 class Upkeep:
-    """The two loops; `reachable` is what the last sample said about the database."""
+    """The two loops."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.reachable = False
+        self._answered = -math.inf
         self.sampling = Loop("sample", self._sample, SAMPLE_SECONDS)
         self.keeping = Loop("upkeep", self._keep, UPKEEP_SECONDS)
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the database has answered lately.
+
+        Not at once unready without it: all replicas would be at the same time, and the edge would refuse commands that
+        can wait for the other node to lead.
+        """
+        return time.monotonic() - self._answered < AWAY_SECONDS
+
     async def _sample(self) -> None:
-        try:
-            async with self._database.query("primary") as session:
-                metrics.set_gauges((await session.execute(SAMPLE)).one())
-        except Exception:
-            self.reachable = False
-            raise
-        self.reachable = True
+        async with self._database.query("primary") as session:
+            metrics.set_gauges((await session.execute(SAMPLE)).one())
+        self._answered = time.monotonic()
 
     async def _keep(self) -> None:
         """Every replica does this; each statement is harmless when another was first."""

@@ -47,19 +47,24 @@ async def test_the_gauges_show_what_the_database_holds(database: Database, sql: 
     assert REGISTRY.get_sample_value("outbox_oldest_age_seconds") == pytest.approx(60, abs=5)
 
 
-async def test_a_database_that_is_away_is_noticed_and_so_is_its_return(wired: Database, wire: Wire) -> None:
+async def test_only_a_database_that_stays_away_makes_a_service_unready(
+    wired: Database, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upkeep = Upkeep(wired)
-    await upkeep._sample()
     seen = [upkeep.reachable]
+    await upkeep._sample()
     wire.down()
     with pytest.raises((NoNodeError, DBAPIError)):
         await upkeep._sample()
     seen.append(upkeep.reachable)
+    with monkeypatch.context() as later:
+        later.setattr("chassis.upkeep.AWAY_SECONDS", 0)
+        seen.append(upkeep.reachable)
     async with wire:
         await upkeep._sample()
         seen.append(upkeep.reachable)
         await wired.close()
-    assert seen == [True, False, True]
+    assert seen == [False, True, False, True]
 
 
 async def test_days_are_made_ahead(database: Database, sql: Sql) -> None:
