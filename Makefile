@@ -10,19 +10,20 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench doctor kill freeze resume restart failover test test-faults lint types lock bootstrap dev
+.PHONY: help up down status logs demo verify bench doctor kill freeze resume restart failover test test-faults test-compose
+.PHONY: lint types lock tools dev
 
 help:  ## this map
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: bootstrap  ## install what is missing, start everything, wait until it is ready (REPLICAS=2, STACK=, BASE_PORT=)
-	@$(PY) -m native up --replicas $(REPLICAS)
+up: tools  ## start everything, wait until it is ready (RUNTIME=compose|native, REPLICAS=2, STACK=, BASE_PORT=)
+	@$(PY) -m runtime up --replicas $(REPLICAS)
 down:  ## stop everything, leave no process; VOLUMES=1 deletes the data too
-	@$(PY) -m native down $(if $(VOLUMES),--volumes)
+	@$(PY) -m runtime down $(if $(VOLUMES),--volumes)
 status:  ## what runs, since when, on which ports
-	@$(PY) -m native status
+	@$(PY) -m runtime status
 logs:  ## follow the logs, of one component with C=order
-	@$(PY) -m native logs --follow $(C)
+	@$(PY) -m runtime logs --follow $(C)
 demo:  ## orders that end in every way an order can, then verify
 	@$(PY) -m demo
 verify:  ## check the ten invariants; names what breaks them
@@ -30,13 +31,15 @@ verify:  ## check the ten invariants; names what breaks them
 bench:  ## orders per second and CPU per order, with the same SQL alone as the limit
 	@$(PY) -m bench
 kill freeze resume restart:  ## break one component: make kill C=payment
-	@$(PY) -m native $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
-failover:  ## let the other Postgres node lead while orders flow, and say how long it took
-	@$(PY) -m native failover
+	@$(PY) -m runtime $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
+failover:  ## let the other Postgres node lead, while orders flow
+	@$(PY) -m runtime failover
 test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
-	@$(PY) -m pytest -m "not faults_long"
+	@$(PY) -m pytest -m "not faults_long" --ignore tests/containers/live
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
 	@$(PY) -m pytest -m faults_long tests/faults
+test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
+	@infra/offline/engine && $(PY) -m pytest tests/containers
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting
@@ -51,7 +54,7 @@ down status logs demo verify bench doctor kill freeze resume restart failover: |
 $(PY):
 	@echo "there is no Python environment yet: make up" >&2; exit 1
 
-bootstrap:
-	@infra/native/bootstrap
+tools:
+	@infra/native/bootstrap tools
 dev:
 	@infra/native/bootstrap dev

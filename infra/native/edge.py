@@ -1,7 +1,6 @@
-"""HAProxy, the edge: infra/edge/haproxy.cfg with the addresses of this stack filled in."""
+"""HAProxy, the edge: infra/edge/haproxy.cfg, and beside it where the instances of this stack are."""
 
 import shutil
-from string import Template
 
 from native import probes
 from native.errors import StackError
@@ -17,38 +16,33 @@ def program(layout: Layout, plan: Plan) -> Program:
     if binary is None:
         raise StackError("HAProxy is not installed: run infra/native/bootstrap")
     metrics = plan.ports["edge-metrics"]
+    files = (INFRA / "edge" / "haproxy.cfg", layout.config / "backends.cfg")
     return Program(
         name="edge",
-        command=(binary, "-db", "-f", str(layout.config / "haproxy.cfg")),
+        command=(binary, "-db", *(word for file in files for word in ("-f", str(file)))),
         waits_for="answers",
         ready=lambda: probes.listens(plan.ports["edge"]) and probes.http_ok(metrics, "/metrics"),
         ports={"edge": plan.ports["edge"], "edge-metrics": metrics},
-        files=(layout.config / "haproxy.cfg",),
+        environment={
+            "EDGE_BIND": f"{HOST}:{plan.ports['edge']}",
+            "EDGE_METRICS_BIND": f"{HOST}:{metrics}",
+        },
+        files=files,
         stop_signal="USR1",  # graceful: finish what was begun; hard-stop-after bounds it
         stop_seconds=10,
     )
 
 
 def configure(layout: Layout, plan: Plan) -> None:
-    """Render the template."""
+    """Write who answers for which service."""
     layout.data("edge").mkdir(parents=True, exist_ok=True)
-    text = render((INFRA / "edge" / "haproxy.cfg").read_text(), plan)
-    (layout.config / "haproxy.cfg").write_text(text)
+    (layout.config / "backends.cfg").write_text("\n".join(backend(plan, service) for service in SERVICES))
 
 
-def render(template: str, plan: Plan) -> str:
-    """Fill in the addresses. Raises `KeyError` for a name that the template has and we do not."""
-    servers = {f"{service}_servers": _servers(plan, service) for service in SERVICES}
-    binds = {
-        "bind": f"{HOST}:{plan.ports['edge']}",
-        "metrics_bind": f"{HOST}:{plan.ports['edge-metrics']}",
-    }
-    return Template(template).substitute(binds | servers)
-
-
-def _servers(plan: Plan, service: str) -> str:
+def backend(plan: Plan, service: str) -> str:
+    """A service's instances, each asked for its health on its internal port."""
     ports = plan.ports
     lines = [
         f"    server {name} {HOST}:{ports[name]} check port {ports.internal(name)}" for name in plan.instances(service)
     ]
-    return "\n".join(lines)
+    return "\n".join([f"backend {service} from service", *lines]) + "\n"

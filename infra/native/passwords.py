@@ -12,7 +12,13 @@ from native.errors import StackError
 from native.layout import Layout
 from native.ports import SERVICES
 
-POSTGRES_ROLES = (*(f"{s}_{kind}" for s in SERVICES for kind in ("app", "owner")), "verifier", "replicator", "rewinder")
+POSTGRES_ROLES = (
+    *(f"{s}_{kind}" for s in SERVICES for kind in ("app", "owner")),
+    "verifier",
+    "replicator",
+    "rewinder",
+    "exporter",
+)
 RABBITMQ_USERS = (*SERVICES, "topology", "monitor")
 PLACES = {
     **{role: f"postgres/{role}" for role in POSTGRES_ROLES},

@@ -83,10 +83,8 @@ def configure(layout: Layout, plan: Plan) -> None:
     layout.data("rabbitmq").mkdir(parents=True, exist_ok=True)
     layout.data("epmd").mkdir(parents=True, exist_ok=True)
     shutil.copy(INFRA / "rabbitmq" / "rabbitmq.conf", directory / "10-rabbitmq.conf")
-    (directory / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
-    # The counts of quorum queues are refreshed every second instead of every five: `verify` takes two samples a second
-    # apart. rabbitmq.conf has no name for this setting.
-    (directory / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 1000}]}].\n")
+    for name in ("advanced.config", "enabled_plugins"):
+        shutil.copy(INFRA / "rabbitmq" / name, directory)
     (directory / "20-native.conf").write_text(
         f"""management.tcp.ip = {HOST}
 management.tcp.port = {plan.ports["rabbitmq-management"]}

@@ -155,6 +155,10 @@ class Stack:
         """Who listens where: `stack.ports["rabbitmq-management"]`, `stack.ports.internal("order-2")`."""
         return self.plan.ports
 
+    def instances(self, service: str) -> list[str]:
+        """The names of the service's instances: order, order-2, ..."""
+        return self.plan.instances(service)
+
     def url(self, component: str) -> str:
         """Where a component answers HTTP; `rabbitmq` by its management API."""
         name = "rabbitmq-management" if component == "rabbitmq" else component

@@ -11,7 +11,7 @@ CREATE TEMP TABLE wanted (role text, options text);
 INSERT INTO wanted VALUES
     ('order_owner', ''), ('payment_owner', ''), ('notification_owner', ''),
     ('order_app', ''), ('payment_app', ''), ('notification_app', ''),
-    ('verifier', ''), ('replicator', 'REPLICATION'), ('rewinder', '');
+    ('verifier', ''), ('replicator', 'REPLICATION'), ('rewinder', ''), ('exporter', '');
 SELECT format('CREATE ROLE %I LOGIN %s', role, options) FROM wanted
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
 
@@ -24,6 +24,7 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
 \set verifier `cat "$SECRETS/verifier"`
 \set replicator `cat "$SECRETS/replicator"`
 \set rewinder `cat "$SECRETS/rewinder"`
+\set exporter `cat "$SECRETS/exporter"`
 ALTER ROLE order_owner PASSWORD :'order_owner';
 ALTER ROLE order_app PASSWORD :'order_app';
 ALTER ROLE payment_owner PASSWORD :'payment_owner';
@@ -33,6 +34,7 @@ ALTER ROLE notification_app PASSWORD :'notification_app';
 ALTER ROLE verifier PASSWORD :'verifier';
 ALTER ROLE replicator PASSWORD :'replicator';
 ALTER ROLE rewinder PASSWORD :'rewinder';
+ALTER ROLE exporter PASSWORD :'exporter';
 
 -- A frozen process must not wedge a partition: its open transaction ends, and nobody waits long for its locks.
 SELECT format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''10s''', role),
@@ -50,6 +52,10 @@ REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO rewinder;
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
     pg_read_binary_file(text, bigint, bigint, boolean) TO rewinder;
+
+-- Metrics: the statistics of all, the contents of nothing.
+GRANT CONNECT ON DATABASE postgres TO exporter;
+GRANT pg_monitor TO exporter;
 
 \connect orders
 \set owner order_owner

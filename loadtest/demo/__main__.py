@@ -17,12 +17,13 @@ import asyncpg
 
 from demo.chain import Chains
 from demo.errors import DemoError
-from demo.machine import HastyOrders, native_stack
+from demo.machine import breakable_stack, hasty_orders
 from demo.provider import Provider
 from demo.shop import Shop
 from demo.stories import EVERYWHERE, PRODUCTS, Stage, Story, expired
-from native import Stack, StackError
+from native import StackError
 from native.layout import DEFAULT_STACK
+from runtime import Running
 from verify import checks, database, subscriptions, told
 from verify.addresses import Addresses
 from verify.errors import CannotCheckError
@@ -34,7 +35,7 @@ CANNOT_CHECK = 2
 def main() -> None:
     """Show it; a mistake of the user's is one sentence."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--stack", help="a native stack's name (env STACK, where no addresses are set)")
+    parser.add_argument("--stack", help="a stack's name (env STACK, where no addresses are set)")
     arguments = parser.parse_args()
     try:
         sys.exit(asyncio.run(_demonstrate(arguments.stack)))
@@ -52,7 +53,7 @@ def main() -> None:
 async def _demonstrate(name: str | None) -> int:
     _end_tidily()
     addresses = Addresses.load(name)
-    stack = native_stack(addresses, name or os.environ.get("STACK") or DEFAULT_STACK)
+    stack = breakable_stack(addresses, name or os.environ.get("STACK") or DEFAULT_STACK)
     with tempfile.TemporaryDirectory(prefix="quicksand-demo-") as directory:
         record = Path(directory) / "told.jsonl"
         await _tell(addresses, stack, record)
@@ -63,7 +64,7 @@ async def _demonstrate(name: str | None) -> int:
     return 0 if report.ok else 1
 
 
-async def _tell(addresses: Addresses, stack: Stack | None, record: Path) -> None:
+async def _tell(addresses: Addresses, stack: Running | None, record: Path) -> None:
     async with AsyncExitStack() as block:
         recorder = block.enter_context(told.Recorder(record))
         databases = await block.enter_async_context(database.connect(addresses))
@@ -71,7 +72,7 @@ async def _tell(addresses: Addresses, stack: Stack | None, record: Path) -> None
         http = await block.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         provider = Provider(http, addresses.provider)
         await block.enter_async_context(provider.faults())
-        hasty = await block.enter_async_context(HastyOrders(stack)) if stack else None
+        hasty = await block.enter_async_context(hasty_orders(stack)) if stack else None
         shop = Shop(http, addresses.edge, recorder)
         chains = Chains(databases.primary, subscriptions.declared())
         for product in PRODUCTS:
@@ -81,7 +82,7 @@ async def _tell(addresses: Addresses, stack: Stack | None, record: Path) -> None
         for story in (*EVERYWHERE, *([expired] if stack else [])):
             await _play(story, stage)
         if stack is None:
-            print("left out: an order that expires, because this is not the native stack and nothing can be frozen\n")
+            print("left out: an order that expires, because nothing can be frozen at these addresses\n")
 
 
 async def _play(story: Story, stage: Stage) -> None:

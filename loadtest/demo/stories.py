@@ -8,7 +8,7 @@ from demo.chain import Chains
 from demo.machine import HastyOrders, frozen
 from demo.provider import Provider
 from demo.shop import Product, Shop
-from native import Stack
+from runtime import Running
 
 PRODUCTS = (
     Product("concert-floor", "Concert, on the floor", 4_500),
@@ -26,7 +26,7 @@ class Stage:
     shop: Shop
     provider: Provider
     chains: Chains
-    stack: Stack | None
+    stack: Running | None
     hasty: HastyOrders | None
 
 

@@ -30,7 +30,7 @@ async def run(stack: str | None) -> int:
 def main() -> None:
     """Parse the command line and look."""
     parser = argparse.ArgumentParser(prog="python -m doctor", description=__doc__)
-    parser.add_argument("--stack", help="the native stack's name; else STACK, else the default one")
+    parser.add_argument("--stack", help="the stack's name; else STACK, else the default one")
     try:
         sys.exit(asyncio.run(run(parser.parse_args().stack)))
     except CannotCheckError as error:

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--explained", action="append", default=[], metavar="ID", help="parked on purpose: it or its order"
     )
-    parser.add_argument("--stack", help="a native stack's name (env STACK, where no addresses are set)")
+    parser.add_argument("--stack", help="a stack's name (env STACK, where no addresses are set)")
     parser.add_argument("--json", action="store_true", help="the report as a JSON document, with every name in it")
     return parser
 

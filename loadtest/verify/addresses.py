@@ -1,4 +1,4 @@
-"""Where everything is: what the environment says, and for the rest the native stack named by STACK.
+"""Where everything is: what the environment says, and for the rest the stack that runs under the name in STACK.
 
 The variables have the names that `python -m native env` prints, so a stack of any other kind only has to set them.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from native import Stack, StackError, environment
+import runtime
+from native import StackError
 from native.layout import DEFAULT_STACK
 from verify.errors import CannotCheckError
 
@@ -72,10 +73,8 @@ def _secrets(given: Mapping[str, str]) -> dict[str, str]:
 
 def _from_stack(name: str, fields: set[str]) -> dict[str, str]:
     try:
-        stack = Stack(name)
-        if not stack.running:
-            raise CannotCheckError(f"'{name}' does not run: start it with: make up STACK={name}")
-        addresses = environment.variables(stack)
+        stack = runtime.running(name)
+        addresses = runtime.variables(stack)
         known = {field: addresses[variable] for field, variable in VARIABLES.items()}
         known |= {field: stack.secret(user) for field, user in SECRETS.items()}
     except StackError as error:

@@ -10,11 +10,11 @@ from uuid import UUID
 import asyncpg
 
 from chassis.events import Contract, Envelope
-from native import Stack
 from notification.events import CONTRACT as NOTIFICATION
 from order.events import CONTRACT as ORDER
 from outside.waiting import eventually
 from payment.events import CONTRACT as PAYMENT
+from runtime import Running
 
 CONTRACTS = (ORDER, PAYMENT, NOTIFICATION)
 DATABASES = tuple(contract.vhost for contract in CONTRACTS)  # a database is named like its service's vhost
@@ -151,7 +151,7 @@ def subscribers(event_type: str) -> list[str]:
 
 
 @asynccontextmanager
-async def open_books(stack: Stack) -> AsyncIterator[Books]:
+async def open_books(stack: Running) -> AsyncIterator[Books]:
     """Connections to the primary."""
     async with AsyncExitStack() as opened:
         pools = {}

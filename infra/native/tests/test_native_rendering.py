@@ -11,10 +11,9 @@ import pytest
 from native import edge, passwords, prometheus, services
 from native.layout import INFRA, Layout
 from native.plan import Plan
+from native.ports import SERVICES
 from native.program import Program
 from native.supervisor import render
-
-TEMPLATE = (INFRA / "edge" / "haproxy.cfg").read_text()
 
 
 def program(layout: Layout, **changes: str) -> Program:
@@ -30,18 +29,27 @@ def program(layout: Layout, **changes: str) -> Program:
 
 
 def test_the_edge_knows_every_instance_and_its_internal_port() -> None:
-    text = edge.render(TEMPLATE, Plan(base_port=9000, replicas=2))
-    assert "server order-2 127.0.0.1:9022 check port 9023" in text
-    assert "server notification 127.0.0.1:9040 check port 9041" in text
-    assert "${" not in text
+    plan = Plan(base_port=9000, replicas=2)
+    assert "server order-2 127.0.0.1:9022 check port 9023" in edge.backend(plan, "order")
+    assert "server notification 127.0.0.1:9040 check port 9041" in edge.backend(plan, "notification")
 
 
-def test_haproxy_accepts_its_configuration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("balance", ["leastconn", "roundrobin", "source"])
+@pytest.mark.parametrize("where", ["native", "compose"])
+def test_haproxy_accepts_its_configuration(tmp_path: Path, where: str, balance: str) -> None:
     haproxy = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     assert haproxy is not None, "HAProxy is not installed: run infra/native/bootstrap"
-    config = tmp_path / "haproxy.cfg"
-    config.write_text(edge.render(TEMPLATE, Plan()))
-    checked = subprocess.run([haproxy, "-c", "-f", config], capture_output=True, text=True, check=False)
+    backends = INFRA / "edge" / "compose.cfg"
+    if where == "native":
+        backends = tmp_path / "backends.cfg"
+        backends.write_text("\n".join(edge.backend(Plan(), service) for service in SERVICES))
+    checked = subprocess.run(
+        [haproxy, "-c", "-f", INFRA / "edge" / "haproxy.cfg", "-f", backends],
+        env={"EDGE_BIND": "127.0.0.1:9000", "EDGE_METRICS_BIND": "127.0.0.1:9001", "EDGE_BALANCE": balance},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert checked.returncode == 0, checked.stderr
     assert "WARNING" not in checked.stderr
 

@@ -1,0 +1,60 @@
+"""Which set of images there is to run: the official ones of .env, or those that infra/offline has built."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose import docker
+from native.errors import StackError
+from native.layout import CHECKOUT
+
+OFFICIAL = CHECKOUT / ".env"
+OFFLINE = CHECKOUT / "infra" / "offline" / "images.env"
+PATIENCE_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Images:
+    """A set: the env files that name it, and in words where it comes from."""
+
+    files: tuple[Path, ...]
+    where: str
+
+    @property
+    def options(self) -> list[str]:
+        """For `docker compose`."""
+        return [word for file in self.files for word in ("--env-file", str(file))]
+
+
+def choose() -> Images:
+    """The set that can be had. Raises `StackError` saying what to do where none can."""
+    official = Images((OFFICIAL,), "the official images, which are here")
+    missing = _missing(OFFICIAL)
+    if not missing:
+        return official
+    if OFFLINE.exists() and not _missing(OFFLINE):
+        return Images((OFFICIAL, OFFLINE), "the images of infra/offline, which are here")
+    try:
+        docker.run("manifest", "inspect", missing[0], timeout_seconds=PATIENCE_SECONDS)
+    except StackError:
+        raise StackError(
+            f"{missing[0]} is not here and no registry has answered within {PATIENCE_SECONDS:.0f} s: build the images"
+            " without one (infra/offline/build), or use RUNTIME=native"
+        ) from None
+    return Images((OFFICIAL,), "the official images, from their registry")
+
+
+def variables(file: Path) -> dict[str, str]:
+    """What an env file sets."""
+    lines = [line for line in file.read_text().splitlines() if "=" in line and not line.startswith("#")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _missing(file: Path) -> list[str]:
+    """The images of an env file that the engine does not have. Those that are built from others count too."""
+    values = variables(OFFICIAL) | variables(file)
+    grafana = "grafana" in values["COMPOSE_PROFILES"].split(",")
+    wanted = [
+        value for name, value in values.items() if name.startswith("IMAGE_") and (grafana or name != "IMAGE_GRAFANA")
+    ]
+    here = {f"{row['Repository']}:{row['Tag']}" for row in docker.rows("image", "ls")}
+    return [image for image in wanted if image not in here]

@@ -1,0 +1,145 @@
+"""The rules that every container keeps, read from what `docker compose config` prints."""
+
+import json
+import re
+
+import pytest
+
+from compose.containers import JOBS
+from containers.conftest import Document, compose_config
+from native.layout import CHECKOUT
+from native.ports import HOST
+
+OWN = {"order", "payment", "notification", "provider", "postgres-1", "postgres-2", "etcd", *JOBS}
+PINNED = re.compile(r"^[a-z0-9./_-]+:v?\d+\.\d+(\.\d+)?([.-][a-z0-9.-]+)?$")
+MIB = 1024**2
+LAPTOP_MIB = 5 * 1024
+
+
+def test_nothing_is_warned_of() -> None:
+    done = compose_config()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_offline_images_go_into_the_same_file_without_a_warning() -> None:
+    done = compose_config("--env-file", ".env", "--env-file", "infra/offline/images.env")
+    assert (done.returncode, done.stderr) == (0, "")
+    images = {service["image"] for name, service in json.loads(done.stdout)["services"].items() if name not in OWN}
+    assert {image.partition("/")[0] for image in images} == {"quicksand-offline"}
+
+
+def test_every_service_that_stays_is_asked_whether_it_does_its_job(services: dict[str, Document]) -> None:
+    without = {name for name, service in services.items() if not service.get("healthcheck")}
+    assert without == set(JOBS)
+    job = (CHECKOUT / "docker-compose.yml").read_text().partition("\nx-job: ")[2].partition("\n\n")[0]
+    assert "x-no-healthcheck: " in job  # the reason; the JSON leaves extensions out
+
+
+def test_memory_processors_and_processes_are_limited(services: dict[str, Document]) -> None:
+    unlimited = [
+        name
+        for name, service in services.items()
+        if not (service.get("mem_limit") and service.get("cpus") and service.get("pids_limit"))
+    ]
+    assert not unlimited
+
+
+def test_all_limits_together_leave_a_laptop_of_8_gib_three(services: dict[str, Document]) -> None:
+    limits = {name: int(service["mem_limit"]) / MIB for name, service in services.items() if name not in JOBS}
+    assert sum(limits.values()) <= LAPTOP_MIB, limits
+
+
+def test_no_container_runs_as_root_or_may_become_it(services: dict[str, Document]) -> None:
+    for name, service in services.items():
+        user = service.get("user", "0").partition(":")[0]
+        assert user.isdigit(), name
+        assert int(user) > 0, name
+        assert service.get("cap_drop") == ["ALL"], name
+        assert not service.get("cap_add"), name
+        assert not service.get("privileged"), name
+        assert service.get("security_opt") == ["no-new-privileges:true"], name
+
+
+def test_every_root_file_system_is_read_only(services: dict[str, Document]) -> None:
+    assert [name for name, service in services.items() if not service.get("read_only")] == []
+
+
+def test_logs_are_rotated(services: dict[str, Document]) -> None:
+    for name, service in services.items():
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, name
+
+
+def test_what_dies_is_started_again_and_a_job_is_not(services: dict[str, Document]) -> None:
+    for name, service in services.items():
+        assert service["restart"] == ("no" if name in JOBS else "unless-stopped"), name
+
+
+def test_services_and_databases_have_time_to_stop(services: dict[str, Document]) -> None:
+    for name in ("order", "payment", "notification", "postgres-1", "postgres-2", "rabbitmq"):
+        assert services[name]["stop_grace_period"] in {"30s", "1m0s"}, name
+
+
+def test_ports_are_on_the_loopback_only(services: dict[str, Document]) -> None:
+    ports = [(name, port) for name, service in services.items() for port in service.get("ports", [])]
+    assert ports
+    assert [(name, port) for name, port in ports if port.get("host_ip") != HOST] == []
+
+
+def test_every_image_is_pinned_or_our_own(services: dict[str, Document]) -> None:
+    for name, service in services.items():
+        if name in OWN:
+            assert service["image"].startswith("quicksand-"), name
+        else:
+            assert PINNED.match(service["image"]), service["image"]
+        for argument, image in service.get("build", {}).get("args", {}).items():
+            assert argument.startswith("IMAGE_"), name
+            assert PINNED.match(image), image
+
+
+def test_every_password_is_a_file_and_none_is_in_the_environment(
+    config: Document, services: dict[str, Document]
+) -> None:
+    for name, secret in config["secrets"].items():
+        assert secret.get("file"), name
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            assert "dev-only-" not in str(value), (name, variable)
+
+
+def test_each_user_of_a_server_is_one_service_alone(services: dict[str, Document]) -> None:
+    servers = {"secrets", "postgres-1", "postgres-2", "redis"}
+    holders: dict[str, list[str]] = {}
+    for name, service in services.items():
+        for secret in service.get("secrets", []):
+            if name not in servers:
+                holders.setdefault(secret["source"], []).append(name)
+    shared = {secret: names for secret, names in holders.items() if len(names) > 1}
+    assert shared == {"postgres-exporter": ["postgres-exporter-1", "postgres-exporter-2"]}
+
+
+@pytest.mark.parametrize(
+    ("network", "members"),
+    [
+        ("edge", {"edge", "order", "payment", "notification", "prometheus"}),
+        ("provider", {"provider", "payment"}),
+        ("mail", {"mail", "notification"}),
+        ("consensus", {"etcd", "postgres-1", "postgres-2"}),
+    ],
+)
+def test_a_network_joins_only_those_who_have_to_talk(
+    services: dict[str, Document], network: str, members: set[str]
+) -> None:
+    assert {name for name, service in services.items() if network in service.get("networks", {})} == members
+
+
+def test_the_edge_is_in_no_other_network(services: dict[str, Document]) -> None:
+    assert set(services["edge"]["networks"]) == {"edge"}
+
+
+def test_who_sees_all_passwords_has_no_network(services: dict[str, Document]) -> None:
+    assert services["secrets"]["network_mode"] == "none"
+
+
+def test_those_with_data_keep_their_host_names(services: dict[str, Document]) -> None:
+    for name in ("rabbitmq", "postgres-1", "postgres-2", "etcd"):
+        assert services[name]["hostname"] == name
