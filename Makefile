@@ -39,7 +39,7 @@ test: dev  ## the tests, on real servers in a stack of their own, with the core 
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
 	@$(PY) -m pytest -m faults_long tests/faults
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
-	@infra/offline/engine && $(PY) -m pytest tests/containers
+	@infra/offline/engine start && $(PY) -m pytest tests/containers
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting

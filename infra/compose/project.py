@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from compose import before, containers, docker, images, ports, postgres
+from compose import before, containers, cpu, docker, images, ports, postgres
 from compose.containers import Container
 from native.errors import StackError
 from native.layout import DEFAULT_STACK
@@ -141,6 +141,10 @@ class Project:
     def primary(self) -> str:
         """The Postgres node that leads now. Raises `StackError` where none does."""
         return postgres.primary(self.components)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each component has used since it was started."""
+        return cpu.seconds(self.components)
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What psql answers, unaligned, as superuser on the node that is the primary now."""

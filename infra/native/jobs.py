@@ -34,6 +34,7 @@ def run(
     *,
     env: Mapping[str, str] | None = None,
     user: str | None = None,
+    stdin: str = "",
 ) -> str:
     """Run the job and return what it printed. Raises `StackError` with the last lines of its output."""
     log = layout.log(name)
@@ -42,7 +43,7 @@ def run(
             finished = subprocess.run(  # noqa: S603  every command is put together in this package
                 command,
                 env=environment(layout) | dict(env or {}),
-                stdin=subprocess.DEVNULL,
+                input=stdin,
                 stdout=subprocess.PIPE,
                 stderr=output,
                 text=True,

@@ -7,23 +7,27 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 
 import uvloop
 
+import runtime
 from bench.report import lines
 from bench.run import run
 from bench.shop import Order
-from native import Stack, StackError
+from native import StackError
 from native.layout import DEFAULT_STACK
+from runtime import Running
 from verify.told import Recorder
 
 
 def main() -> None:
     """Measure, print, verify; a mistake of the user's is one sentence and exit status 1."""
     arguments = _parser().parse_args()
-    stack = Stack(arguments.stack)
     try:
+        stack = runtime.running(arguments.stack)
         results, orders = uvloop.run(run(stack, arguments.orders, arguments.concurrency))
     except StackError as error:
         sys.exit(str(error))
@@ -33,8 +37,8 @@ def main() -> None:
     sys.exit(_verify(stack, orders))
 
 
-def _verify(stack: Stack, orders: Iterable[Order]) -> int:
-    file = stack.layout.root / "bench-told.jsonl"
+def _verify(stack: Running, orders: Iterable[Order]) -> int:
+    file = Path(tempfile.gettempdir()) / f"quicksand-bench-{stack.name}.jsonl"
     file.unlink(missing_ok=True)
     with Recorder(file) as recorder:
         for order in orders:

@@ -4,14 +4,15 @@ It runs in a scratch database with copies of the services' own tables, so it can
 """
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.resources import files
 
 from bench import cpu
+from compose.postgres import execute
 from native import Stack, jobs, postgres
+from runtime import Running
 
 SCRATCH = "quicksand_bench"
 CLIENTS = 16
@@ -26,12 +27,13 @@ class Limit:
     postgres_ms: float
 
 
-def measure(stack: Stack) -> Limit:
+def measure(stack: Running) -> Limit:
     """Run pgbench. Raises `StackError` with its last words if it fails."""
-    with _scratch(stack), as_file(files("bench") / "sql" / "saga.sql") as saga:
+    saga = (files("bench") / "sql" / "saga.sql").read_text()
+    with _scratch(stack):
         before = cpu.sample(stack)
         options = ["--no-vacuum", "-M", "prepared", "-c", str(CLIENTS), "-T", str(SECONDS)]
-        said = _run(stack, "pgbench", *options, "-f", str(saga), SCRATCH)
+        said = _run(stack, "pgbench", *options, "-f", "-", SCRATCH, stdin=saga)
         used = cpu.difference(before, cpu.sample(stack))
     sagas = _number(r"transactions actually processed: (\d+)", said)
     postgres_seconds = used["postgres"]
@@ -39,7 +41,7 @@ def measure(stack: Stack) -> Limit:
 
 
 @contextmanager
-def _scratch(stack: Stack) -> Iterator[None]:
+def _scratch(stack: Running) -> Iterator[None]:
     """A database with the three services' tables, a schema each; dropped at the end."""
     stack.sql(f"DROP DATABASE IF EXISTS {SCRATCH} WITH (FORCE)")
     stack.sql(f"CREATE DATABASE {SCRATCH}")
@@ -52,22 +54,21 @@ def _scratch(stack: Stack) -> Iterator[None]:
         stack.sql(f"DROP DATABASE {SCRATCH} WITH (FORCE)")
 
 
-def _copy_tables(stack: Stack, database: str) -> None:
+def _copy_tables(stack: Running, database: str) -> None:
     tables = _run(stack, "pg_dump", "--schema-only", "--no-owner", "--no-privileges", database)
     _psql(stack, f"{tables}\nALTER SCHEMA public RENAME TO {database}; CREATE SCHEMA public;")
 
 
-def _psql(stack: Stack, statements: str) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-        file.write(statements)
-        file.flush()
-        _run(stack, "psql", "-q", "-f", file.name, SCRATCH)
+def _psql(stack: Running, statements: str) -> None:
+    _run(stack, "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-f", "-", SCRATCH, stdin=statements)
 
 
-def _run(stack: Stack, program: str, *arguments: str) -> str:
+def _run(stack: Running, program: str, *arguments: str, stdin: str = "") -> str:
     """One of PostgreSQL's programs, as superuser over the primary's socket."""
+    if not isinstance(stack, Stack):
+        return execute(stack.components, stack.primary, [program, *arguments], stdin=stdin)
     command = postgres.psql(stack.layout, stack.plan, program)
-    return jobs.run(stack.layout, f"bench-{program}", [*command, *arguments])
+    return jobs.run(stack.layout, f"bench-{program}", [*command, *arguments], stdin=stdin)
 
 
 def _number(pattern: str, text: str) -> float:

@@ -9,7 +9,7 @@ from uuid import UUID
 from bench import cpu, limit
 from bench.shop import Order, Shop
 from bench.watch import Watch
-from native import Stack
+from runtime import Running
 
 LONE_ORDERS = 10
 WARM_UP_ORDERS = 200
@@ -45,7 +45,7 @@ class Results:
     limit: limit.Limit
 
 
-async def run(stack: Stack, orders: int, concurrency: int) -> tuple[Results, list[Order]]:
+async def run(stack: Running, orders: int, concurrency: int) -> tuple[Results, list[Order]]:
     """Measure. Returns the results and every order that was placed, the uncounted ones too."""
     shop = Shop(stack)
     await shop.stock()
@@ -76,7 +76,7 @@ async def _lone(shop: Shop, watch: Watch) -> tuple[list[float], list[Order]]:
     return seconds, placed
 
 
-async def _load(stack: Stack, shop: Shop, watch: Watch, orders: int, concurrency: int) -> Load:
+async def _load(stack: Running, shop: Shop, watch: Watch, orders: int, concurrency: int) -> Load:
     watch.mark()
     before, started = cpu.sample(stack), time.time()
     placed = await shop.place(orders, concurrency, "load")

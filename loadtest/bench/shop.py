@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import runtime
 from bench.client import Answer, BrokenOffError, connect, request
-from native import Stack
 from native.ports import HOST
+from runtime import Running
 from verify.told import ACCEPTED, Told
 
 SKUS = tuple(f"bench-{number}" for number in range(8))
@@ -42,9 +44,9 @@ class Order:
 class Shop:
     """The stack's edge, from outside."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._edge = stack.ports["edge"]
-        self._provider = stack.ports["provider"]
+    def __init__(self, stack: Running) -> None:
+        addresses = runtime.variables(stack)
+        self._edge, self._provider = _port(addresses["EDGE_URL"]), _port(addresses["PROVIDER_URL"])
         self._run = uuid4().hex[:12]
 
     async def stock(self) -> None:
@@ -95,6 +97,12 @@ class Shop:
         if answer.status >= 400:
             raise SystemExit(f"{content.splitlines()[0].decode()} was answered {answer.status}: {answer.body.decode()}")
         return answer
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None, f"{url} has no port"
+    return port
 
 
 def _body(sku: str, number: int) -> dict[str, object]:

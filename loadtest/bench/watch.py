@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.events import uuid7
-from native import Stack
+from runtime import Running
 
 DATABASES = ("orders", "payments", "notifications")
 POLL_SECONDS = 0.1
@@ -41,7 +41,7 @@ LAST_MAIL = "SELECT max(created_at) FROM outbox WHERE id > $1 AND type LIKE 'not
 class Watch:
     """Three connections of a reader's."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Running) -> None:
         self._dsn = {database: stack.dsn("verifier", database) for database in DATABASES}
         self._connections: dict[str, asyncpg.Connection[Any]] = {}
         self._since = uuid7()

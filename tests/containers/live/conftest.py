@@ -28,7 +28,7 @@ def project(request: pytest.FixtureRequest) -> Iterator[Project]:
     if not project.running:
         project = Project(NAME, base_port=free_base(), report=lambda line: say(request, line))
         project.down(volumes=True)  # what a run that was broken off has left
-    have_images()
+    have_images(project)
     project.up()
     yield project
     if "KEEP_STACK" not in os.environ:
@@ -51,12 +51,12 @@ async def books(project: Project) -> AsyncIterator[Books]:
         yield books
 
 
-def have_images() -> None:
+def have_images(project: Project) -> None:
     """Build the offline set where neither images nor a registry are there."""
     try:
         images.choose()
     except StackError:
-        subprocess.run([CHECKOUT / "infra" / "offline" / "build"], check=True)
+        subprocess.run([CHECKOUT / "infra" / "offline" / "build"], env=project.environment(), check=True)
 
 
 def inside(project: Project, component: str, *command: str) -> subprocess.CompletedProcess[str]:
