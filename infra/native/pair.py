@@ -7,11 +7,23 @@ import shutil
 from pathlib import Path
 
 from native import jobs, passwords, probes
-from native.errors import StackError
 from native.layout import Layout
 from native.plan import Plan
 from native.ports import HOST
-from native.postgres import CONFIGURATION, PRIMARY, REPLICA, binaries, cluster, directory, own, query, user, write
+from native.postgres import (
+    CONFIGURATION,
+    PRIMARY,
+    REPLICA,
+    binaries,
+    cluster,
+    directory,
+    own,
+    query,
+    says_yes,
+    streams,
+    user,
+    write,
+)
 from native.program import Program
 
 FILES = ("postgresql.conf", "primary.conf", "replica.conf", "pg_hba.conf")
@@ -20,7 +32,7 @@ FILES = ("postgresql.conf", "primary.conf", "replica.conf", "pg_hba.conf")
 def programs(layout: Layout, plan: Plan) -> list[Program]:
     """Both nodes."""
     waits = {PRIMARY: "accepts connections", REPLICA: "streams, synchronously"}
-    checks = {PRIMARY: lambda: _answers(layout, plan), REPLICA: lambda: _streams(layout, plan)}
+    checks = {PRIMARY: lambda: _answers(layout, plan), REPLICA: lambda: streams(layout, plan)}
     return [
         Program(
             name=node,
@@ -102,17 +114,4 @@ def _conninfo(layout: Layout, plan: Plan) -> str:
 
 
 def _answers(layout: Layout, plan: Plan) -> bool:
-    return probes.listens(plan.ports[PRIMARY]) and _yes(layout, plan, "SELECT NOT pg_is_in_recovery()")
-
-
-def _streams(layout: Layout, plan: Plan) -> bool:
-    return _yes(
-        layout, plan, "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
-    )
-
-
-def _yes(layout: Layout, plan: Plan, sql: str) -> bool:
-    try:
-        return query(layout, plan, sql, timeout_seconds=probes.TIMEOUT_SECONDS) == "t"
-    except StackError:
-        return False
+    return probes.listens(plan.ports[PRIMARY]) and says_yes(layout, plan, "SELECT NOT pg_is_in_recovery()")

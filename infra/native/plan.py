@@ -46,6 +46,20 @@ class Plan:
         """The names of the service's instances: order, order-2, ..."""
         return [instance(service, number) for number in range(1, self.replicas + 1)]
 
+    def refuse_conflict(self, stack: str, running: "Plan | None") -> None:
+        """Raises `StackError` where what runs under this name is another checkout's, or on other ports."""
+        if running is None:
+            return
+        if running.checkout != self.checkout:
+            raise StackError(
+                f"a stack '{stack}' runs from another checkout, {running.checkout}: "
+                f"take it down there, or choose another name and ports, as in: make up STACK=mine BASE_PORT=9080"
+            )
+        if running.base_port != self.base_port:
+            raise StackError(
+                f"'{stack}' runs on ports {running.base_port} and up, not {self.base_port}: take it down first"
+            )
+
     def write(self, layout: Layout, *, complete: bool) -> None:
         """Remember it for the commands that come later, and whether every job and component was done with."""
         _file(layout).write_text(json.dumps({"plan": asdict(self), "complete": complete}, indent=2) + "\n")

@@ -17,6 +17,7 @@ from native.ports import HOST
 
 PRIMARY, REPLICA = "postgres-primary", "postgres-replica"  # the plain pair
 NODES = ("postgres-1", "postgres-2")  # under Patroni, where either may lead
+STREAMS = "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
 CONFIGURATION = INFRA / "postgres"
 
 
@@ -86,6 +87,19 @@ def query(layout: Layout, plan: Plan, sql: str, *, database: str = "postgres", t
     except subprocess.TimeoutExpired:
         raise StackError(f"the Postgres primary did not answer within {timeout_seconds:.0f} s") from None
     return done.stdout.strip()
+
+
+def says_yes(layout: Layout, plan: Plan, sql: str) -> bool:
+    """Whether the primary answers "t", at once."""
+    try:
+        return query(layout, plan, sql, timeout_seconds=probes.TIMEOUT_SECONDS) == "t"
+    except StackError:
+        return False
+
+
+def streams(layout: Layout, plan: Plan) -> bool:
+    """Whether one node is the primary and the other its synchronous standby."""
+    return says_yes(layout, plan, STREAMS)
 
 
 def psql(layout: Layout, plan: Plan, program: str = "psql") -> list[str | Path]:

@@ -58,7 +58,7 @@ class Stack:
             base = self._base_port or (last.base_port if last else DEFAULT_BASE)
             plan = Plan(base, replicas, only_servers, settings or {}, patroni=patroni)
             programs = components.programs(self.layout, plan)
-            self._refuse_conflict(previous, plan)
+            plan.refuse_conflict(self.name, previous)
             components.configure(self.layout, plan)
             self.supervisor.config.write_text(render(self.layout, programs.values()))
             changed = self._take_over(programs) if previous else self._start_daemon(programs)
@@ -213,19 +213,6 @@ class Stack:
         with (states / f".{self.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    def _refuse_conflict(self, previous: Plan | None, plan: Plan) -> None:
-        if previous is None:
-            return
-        if previous.checkout != plan.checkout:
-            raise StackError(
-                f"a stack '{self.name}' runs from another checkout, {previous.checkout}: "
-                f"take it down there, or choose another name and ports, as in: make up STACK=mine BASE_PORT=9080"
-            )
-        if previous.base_port != plan.base_port:
-            raise StackError(
-                f"'{self.name}' runs on ports {previous.base_port} and up, not {plan.base_port}: take it down first"
-            )
 
     def _start_daemon(self, programs: dict[str, Program]) -> bool:
         self._end_leftovers()

@@ -49,7 +49,9 @@ def _under_patroni(layout: Layout, plan: Plan, start: Start) -> Iterator[Step]:
     yield start("etcd", "etcd-data")
     for node in postgres.NODES:
         yield start(node, "etcd")
-    yield Step(DATABASES, "exist", lambda _: postgres.create_roles(layout, plan), postgres.NODES)
+    # After a power cut the node that led leads again for a moment, and gives the lead away while it recovers.
+    yield Step("postgres", "has settled", lambda failed: _settle(layout, plan, failed), postgres.NODES)
+    yield Step(DATABASES, "exist", lambda _: postgres.create_roles(layout, plan), ("postgres",))
 
 
 def _pair(layout: Layout, plan: Plan, start: Start) -> Iterator[Step]:
@@ -58,6 +60,13 @@ def _pair(layout: Layout, plan: Plan, start: Start) -> Iterator[Step]:
     yield Step(DATABASES, "exist", lambda _: postgres.create_roles(layout, plan), (postgres.PRIMARY,))
     yield Step("postgres-copy", "is complete", lambda _: pair.copy(layout, plan), (DATABASES,))
     yield start(postgres.REPLICA, "postgres-copy")
+
+
+def _settle(layout: Layout, plan: Plan, failed: threading.Event) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not postgres.streams(layout, plan) and not failed.wait(POLL_SECONDS):
+        if time.monotonic() > deadline:
+            raise StackError(f"no Postgres node has a synchronous standby after {READY_SECONDS:.0f} s: read make logs")
 
 
 def wait_ready(program: Program, timeout_seconds: float) -> None:

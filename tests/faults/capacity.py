@@ -17,16 +17,11 @@ MAILED = "SELECT count(*) FROM notifications WHERE order_id = ANY($1) AND status
 
 async def per_second(shop: Shop, books: Books) -> float:
     """A third of the orders a second that go all the way to their mail."""
-    sku = fresh("sku")
-    await eventually(lambda: _stocked(shop, sku), bool)  # the edge has noticed that the services are there
+    await shop.opened()
+    sku = await shop.stock_up(10 * ORDERS)
     await _sagas_per_second(shop, books, sku, ORDERS // 4)  # to warm up
     capacity = await _sagas_per_second(shop, books, sku, ORDERS)
     return min(max(capacity * SHARE, LEAST_PER_SECOND), MOST_PER_SECOND)
-
-
-async def _stocked(shop: Shop, sku: str) -> bool:
-    product = {"name": sku, "price_cents": 100, "stocked": 10 * ORDERS}
-    return (await shop.ask("PUT", f"/products/{sku}", customer="admin", body=product)).status == 200
 
 
 async def _sagas_per_second(shop: Shop, books: Books, sku: str, orders: int) -> float:

@@ -19,6 +19,7 @@ from faults.verdict import verify
 from native import Stack, free_base, postgres
 from outside.shop import Shop
 from outside.waiting import eventually
+from verify.told import read
 
 PER_SECOND = 10.0
 REST_SECONDS = 120.0
@@ -61,7 +62,9 @@ class Clustered:
         verdict = await verify(self.stack.name, self.told, wait_seconds=REST_SECONDS)
         print(f"no commit for {self.longest_gap_seconds:.1f} s; answers: {dict(self.load.answers)}")
         assert verdict.ok, f"verify is red\n{verdict}"
-        assert verdict.counts("terminal")["accepted"] == len({wish.key for wish in self.load.accepted.values()})
+        accepted = {wish.key for wish in self.load.accepted.values()}
+        assert {told.key for told in read(self.told)} == accepted, "a customer gave up"
+        assert verdict.counts("terminal")["accepted"] == len(accepted)
 
     async def _write(self) -> None:
         """Commit one row after the other, as the order service's own role."""

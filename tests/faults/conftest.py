@@ -92,5 +92,8 @@ async def system(faults_system: System, faults_seed: str, request: pytest.Fixtur
 def say(request: pytest.FixtureRequest, words: str) -> None:
     """To the terminal, whatever is captured."""
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
     assert reporter is not None
-    reporter.write_line(f"\n{words}")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        reporter.write_line(f"\n{words}")

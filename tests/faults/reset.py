@@ -30,6 +30,7 @@ async def reset(system: System) -> None:
             system.purge(queue["vhost"], queue["name"])
         await _emptied(system)
         await system.ready(*system.everything)
+    await system.shop.opened()
     for sku in SKUS:
         await system.shop.stock_up(STOCKED, sku=sku)
     system.at_rest = False

@@ -14,10 +14,12 @@ from faults.crash_points import CORE, EVERY, SERVICES_OF
 from faults.system import System
 from native import jobs, passwords
 from native.layout import PYTHON
+from outside.waiting import eventually
 
 FEW, MANY = 60, 300
 EARLY, SOMETIME = range(3, 11), range(5, 60)  # at which pass
 SWEEPS = range(14, 17)  # one a second; orders expire after ten
+PENDING = "SELECT count(*) FROM orders WHERE status = 'pending'"
 
 
 def choice(system: System) -> random.Random:
@@ -71,6 +73,7 @@ async def test_a_sweeper_that_dies_leaves_the_overdue_orders_to_the_other(system
             await system.placed(MANY)
             await process.died()
             await system.ready(replica)
+            await eventually(lambda: system.books.value("orders", PENDING), lambda orders: orders == 0)
     finally:
         await system.ready(*system.replicas("payment"))
 

@@ -48,6 +48,10 @@ class Shop:
         fields |= headers or {}
         return await send(self._session, method, self._url + path, headers=fields, content=content)
 
+    async def opened(self) -> None:
+        """Wait until the edge has noticed that the services are there."""
+        await eventually(lambda: self.ask("GET", "/products"), lambda answer: answer.status == 200)
+
     async def stock_up(self, stocked: int = 1000, *, price_cents: int = 1250, sku: str | None = None) -> str:
         """A product of one's own on the shelf; returns its code."""
         sku = sku or fresh("sku")

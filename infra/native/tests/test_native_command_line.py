@@ -55,18 +55,6 @@ def test_make_names_the_missing_component() -> None:
 
 def test_make_help_shows_every_target() -> None:
     shown = subprocess.run(["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    for target in (
-        "up",
-        "down",
-        "status",
-        "logs",
-        "demo",
-        "verify",
-        "test",
-        "lint",
-        "types",
-        "bench",
-        "kill",
-        "failover",
-    ):
+    targets = ("up", "down", "status", "logs", "demo", "verify", "test", "lint", "types", "bench", "kill", "failover")
+    for target in targets:
         assert f"make {target}" in shown
