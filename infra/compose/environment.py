@@ -37,5 +37,5 @@ def variables(project: Project) -> dict[str, str]:
 
 def urls(project: Project) -> list[str]:
     """Where to look."""
-    published = project.environment()
+    published = project.published
     return [f"  {f'http://{HOST}:{published[name]}':<26}{what}" for name, what in URLS.items() if name in published]

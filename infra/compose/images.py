@@ -9,6 +9,7 @@ from native.layout import CHECKOUT
 
 OFFICIAL = CHECKOUT / ".env"
 OFFLINE = CHECKOUT / "infra" / "offline" / "images.env"
+BUILT = ("order", "payment", "notification", "provider", "postgres", "etcd")
 PATIENCE_SECONDS = 8.0
 
 
@@ -41,6 +42,14 @@ def choose() -> Images:
             " without one (infra/offline/build), or use RUNTIME=native"
         ) from None
     return Images((OFFICIAL,), "the official images, from their registry")
+
+
+def remove_built(project: str) -> None:
+    """Remove the images that the project has built of itself. They are of no use to another one."""
+    built = {f"{project}-{name}" for name in BUILT}
+    here = [row["ID"] for row in docker.rows("image", "ls") if row["Repository"] in built]
+    if here:
+        docker.run("image", "rm", "--force", *here)
 
 
 def variables(file: Path) -> dict[str, str]:

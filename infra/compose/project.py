@@ -53,9 +53,11 @@ class Project:
     def down(self, *, volumes: bool = False) -> None:
         """Stop everything, clients before servers, and remove the containers. The data stays, unless `volumes`."""
         self._unpause()
-        options = ["--remove-orphans", *(["--volumes", "--rmi", "local"] if volumes else [])]
+        options = ["--remove-orphans", *(["--volumes"] if volumes else [])]
         if docker.show("compose", "down", *options, environment=self.environment()):
             raise StackError(f"'{self.name}' could not be taken down: see what is left with docker ps -a")
+        if volumes:
+            images.remove_built(self.name)
 
     # -- one component
 
@@ -125,6 +127,16 @@ class Project:
         """The names of the service's instances: order, order-2, ..."""
         return [name for name, one in self.components.items() if one.service == service]
 
+    @property
+    def published(self) -> dict[str, str]:
+        """The host ports that it has now, by their names in .env: a second `up` without a BASE_PORT keeps them."""
+        now = {(one.service, inside): port for one in self.components.values() for inside, port in one.ports.items()}
+        return {
+            variable: str(now[service, inside])
+            for variable, (service, inside, _) in ports.PUBLISHED.items()
+            if (service, inside) in now
+        }
+
     def port(self, variable: str) -> int:
         """The host's port that .env names so, as it is published now."""
         service, inside, _ = ports.PUBLISHED[variable]
@@ -162,21 +174,12 @@ class Project:
         if self._base_port:
             found |= ports.block(self._base_port)
         else:
-            found |= self._published()
+            found |= self.published
         if bundle := os.environ.get("BUILD_CA") or os.environ.get("PIP_CERT"):
             found["BUILD_CA"] = str(Path(bundle).resolve())  # what pip needs here, it needs there
         return found
 
     # -- inside
-
-    def _published(self) -> dict[str, str]:
-        """The ports that it has now: a second `up` without a BASE_PORT keeps them."""
-        now = {(one.service, inside): port for one in self.components.values() for inside, port in one.ports.items()}
-        return {
-            variable: str(now[service, inside])
-            for variable, (service, inside, _) in ports.PUBLISHED.items()
-            if (service, inside) in now
-        }
 
     def _unpause(self) -> None:
         """What is frozen cannot stop."""
