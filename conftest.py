@@ -1,7 +1,8 @@
 """One stack for the whole test run: the project's own servers, simulators and services, started by its own commands.
 
 Two replicas of each service, and every time shortened: call (0.5 s) < lease (2 s) < charge give-up (4 s) < order
-expiry (10 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once.
+expiry (10 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once; `TEST_STACK` is
+its name, so that two runs do not meet.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ SETTINGS = {
 def stack() -> Iterator[Stack]:
     """Everything, up."""
     keep = "KEEP_STACK" in os.environ
-    stack = Stack("tests", base_port=None if keep else free_base())
+    stack = Stack(os.environ.get("TEST_STACK", "tests"), base_port=None if keep else free_base())
     if not keep:
         stack.down(volumes=True)  # what a run that was broken off, or one that kept it, has left
     stack.up(replicas=2, settings=SETTINGS)
@@ -69,5 +70,9 @@ def settings_of(stack: Stack, database: str, **changes: Any) -> ServiceSettings:
         "broker_port": stack.ports["rabbitmq"],
         "broker_user": "order",
         "broker_password": stack.secret("order"),
+        "redis_host": "127.0.0.1",
+        "redis_port": stack.ports["redis"],
+        "redis_user": "order",
+        "redis_password": stack.secret("order_redis"),
     }
     return ServiceSettings.model_validate({**values, **changes})

@@ -31,6 +31,8 @@ def environment(layout: Layout, plan: Plan, component: str) -> dict[str, str]:
         "QS_DATABASE_HOSTS": postgres.hosts(plan),
         "QS_BROKER_HOST": HOST,
         "QS_BROKER_PORT": str(ports["rabbitmq"]),
+        "QS_REDIS_HOST": HOST,
+        "QS_REDIS_PORT": str(ports["redis"]),
         **outside[service],
         **plan.settings.get(service, {}),
     }

@@ -57,7 +57,7 @@ def test_a_process_is_given_only_its_own_secrets(layout: Layout) -> None:
     layout.root.mkdir()
     passwords.generate(layout)
     own = passwords.directory(layout, "order")
-    assert {file.name for file in own.iterdir()} == {"database_password", "broker_password"}
+    assert {file.name for file in own.iterdir()} == {"database_password", "broker_password", "redis_password"}
     assert (own / "database_password").read_text() == passwords.password(layout, "order_app")
     assert {file.stat().st_mode & 0o777 for file in layout.secrets.rglob("*") if file.is_file()} == {0o600}
 

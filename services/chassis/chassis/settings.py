@@ -81,6 +81,12 @@ class ServiceSettings(BaseProcessSettings):
     broker_password: SecretStr
     broker_heartbeat_seconds: int = Field(5, ge=1)
 
+    redis_host: str
+    redis_port: int = Field(6379, ge=1, le=65535)
+    redis_user: str = Field(description="also what this service's keys begin with")
+    redis_password: SecretStr
+    redis_timeout_seconds: float = Field(0.05, gt=0, description="of everything one question to Redis takes")
+
     partitions: int = Field(4, ge=1, le=64)
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
     effect_concurrency: int = Field(32, ge=1, description="calls to the outside world at the same time")

@@ -11,5 +11,6 @@ class Settings(ServiceSettings):
     database_name: str = "orders"
     database_user: str = "order_app"
     broker_user: str = "order"
+    redis_user: str = "order"
 
     order_ttl_seconds: float = Field(120, gt=0, description="from placing to expiry")
