@@ -26,6 +26,7 @@ from chassis.health import internal_app
 from chassis.logging import configure, get_logger
 from chassis.loop import Loop
 from chassis.migrations import check_migrated
+from chassis.reads import Reads
 from chassis.relay import Relay
 from chassis.runner import Runner
 from chassis.serving import Server
@@ -42,7 +43,7 @@ RELAY_SECONDS = 5.0
 Sweep = Callable[[Database], Awaitable[bool | None]]
 
 
-def create_api(settings: ServiceSettings, database: Database, routers: Sequence[APIRouter]) -> FastAPI:
+def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRouter]) -> FastAPI:
     """The public HTTP app: problem documents, bounded bodies, correlation ids, nothing else on its port."""
     api = FastAPI(
         docs_url=None,
@@ -55,7 +56,8 @@ def create_api(settings: ServiceSettings, database: Database, routers: Sequence[
     for router in routers:
         api.include_router(router)
     api.state.settings = settings
-    api.state.database = database
+    api.state.database = reads.database
+    api.state.reads = reads
     errors.install(api)
     return api
 
@@ -80,13 +82,14 @@ class Service:
         self._resources = resources
         self._stopping = asyncio.Event()
         self._database = Database(settings)
+        self._reads = Reads(self._database)
         self._publisher = Publisher(settings, contract.vhost)
         self._relay = Relay(contract, self._database, self._publisher, settings.partitions)
         self._runner = Runner(self._database, steps, consumer.aggregate, settings)
         self._upkeep = Upkeep(self._database)
         self._sweeps = [Loop(name, partial(sweep, self._database), pace) for name, sweep, pace in sweeps]
         self._worker = Worker(consumer, self._database)
-        api = create_api(settings, self._database, routers)
+        api = create_api(settings, self._reads, routers)
         self._api = Server(api, settings.http_host, settings.http_port)
         self._internal = Server(internal_app(self._missing), settings.http_host, settings.internal_port)
 
@@ -131,7 +134,7 @@ class Service:
 
     async def _work(self) -> None:
         """Everything at once, each stopped in its turn; whatever fails for good ends the process."""
-        loops = [self._upkeep.sampling, self._upkeep.keeping, *self._sweeps]
+        loops = [self._upkeep.sampling, self._upkeep.keeping, self._reads.replica.watching, *self._sweeps]
         async with asyncio.TaskGroup() as group:
             for loop in (*loops, *self._runner.loops):
                 group.create_task(loop.run(), name=loop.name)

@@ -1,5 +1,8 @@
 """The HTTP boundary: a command is one transaction, committed before its response leaves, and retried as a whole.
 
+A query is an attempt, too: one that the replica fails is made again on the primary. What a command answers says how far
+the log was written then, and a query that carries this reads at least that (`consistency`).
+
 FastAPI's dependencies with `yield` commit too late: after the response, so that a failed commit still answers 200, or
 outside the route, where no retry can reach. So the route class owns the transaction, with an exit stack per attempt.
 """
@@ -13,16 +16,18 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from chassis import metrics
+from chassis import consistency, metrics
 from chassis.db import Cause, Database, Session, retrying
 from chassis.errors import ProblemError
 from chassis.events import uuid7
 from chassis.idempotency import Key
+from chassis.reads import Reading, Reads
 
 # Who is asking is, until there are bearer tokens, what this header says; the edge passes it on as it comes.
 CUSTOMER_HEADER = "X-Customer-Id"
 ADMIN = "admin"
 IDEMPOTENT = "__idempotent__"
+SERVED_BY_HEADER = "X-Served-By"
 MAX_CUSTOMER_LENGTH = 100
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -30,10 +35,10 @@ EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 
 
 class ServiceRoute(APIRoute):
-    """Queries pass through; every other method is a command, whose transaction is committed before it is answered."""
+    """GET is a query; every other method is a command, whose transaction is committed before it is answered."""
 
     def get_route_handler(self) -> Endpoint:
-        """The endpoint inside its transaction."""
+        """The endpoint inside its attempts."""
         endpoint = super().get_route_handler()
         keyed = getattr(self.endpoint, IDEMPOTENT, False)
 
@@ -48,7 +53,13 @@ class ServiceRoute(APIRoute):
                     return await _attempt(request, endpoint, cause, key)
             raise AssertionError("retrying() returns or raises")
 
-        return endpoint if self.methods == {"GET"} else command
+        async def query(request: Request) -> Response:
+            reads: Reads = request.app.state.reads
+            token = request.headers.get(consistency.HEADER)
+            need = consistency.needed(token, reads.database.cluster)
+            return await reads.run(need, lambda reading: _answer(request, endpoint, reading))
+
+        return query if self.methods == {"GET"} else command
 
 
 def idempotent(endpoint: EndpointT) -> EndpointT:
@@ -62,12 +73,23 @@ async def _attempt(request: Request, endpoint: Endpoint, cause: Cause, key: Key 
     async with database.transaction("http", cause) as session, AsyncExitStack() as stack:
         request.scope["fastapi_function_astack"] = stack
         request.state.session = session
-        if key is not None and (known := await key.claim(session, request.state.command_id)):
-            return known
+        response = await key.claim(session, request.state.command_id) if key is not None else None
+        if response is None:
+            response = await endpoint(request)
+            if key is not None:
+                await key.store(session, response)
+    response.headers[consistency.HEADER] = database.token(session)
+    return response
+
+
+async def _answer(request: Request, endpoint: Endpoint, reading: Reading) -> Response:
+    async with AsyncExitStack() as stack:
+        request.scope["fastapi_function_astack"] = stack
+        request.state.reading = reading
         response = await endpoint(request)
-        if key is not None:
-            await key.store(session, response)
-        return response
+    if reading.served_by is not None:
+        response.headers[SERVED_BY_HEADER] = reading.served_by
+    return response
 
 
 async def transaction_session(request: Request) -> Session:
@@ -76,15 +98,24 @@ async def transaction_session(request: Request) -> Session:
     return session
 
 
-async def query_session(request: Request) -> AsyncIterator[Session]:
-    """A reading session on the replica; it may lag behind what was just written."""
-    async with request.app.state.database.query("replica") as session:
+async def reading_of(request: Request) -> Reading:
+    """The attempt at the query being answered."""
+    reading: Reading = request.state.reading
+    return reading
+
+
+CurrentReading = Annotated[Reading, Depends(reading_of)]
+
+
+async def query_session(reading: CurrentReading) -> AsyncIterator[Session]:
+    """A reading session on the replica; it may lag behind, but not behind the request's consistency token."""
+    async with reading.session() as session:
         yield session
 
 
-async def fresh_query_session(request: Request) -> AsyncIterator[Session]:
-    """A reading session on the primary, for what its writer asks for right after writing it."""
-    async with request.app.state.database.query("api") as session:
+async def fresh_query_session(reading: CurrentReading) -> AsyncIterator[Session]:
+    """A reading session on the primary, for what must be true this moment."""
+    async with reading.fresh() as session:
         yield session
 
 
@@ -110,8 +141,8 @@ async def admin_of(request: Request) -> str:
 
 
 TransactionSession = Annotated[Session, Depends(transaction_session)]
-QuerySession = Annotated[Session, Depends(query_session)]
-FreshQuerySession = Annotated[Session, Depends(fresh_query_session)]
+QuerySession = Annotated[Session, Depends(query_session, scope="function")]
+FreshQuerySession = Annotated[Session, Depends(fresh_query_session, scope="function")]
 CommandId = Annotated[UUID, Depends(command_id)]
 Customer = Annotated[str, Depends(customer_of)]
 Admin = Depends(admin_of)

@@ -25,6 +25,32 @@ TRANSACTION_RETRIES = Counter(
     ("boundary",),
 )
 
+QUERIES_TOTAL = Counter(
+    "database_queries_total",
+    "Queries by the node that answered, the node they were meant for, and why it was another one (fresh: meant for the"
+    " primary; token: unreadable or foreign; behind: not yet replayed as far as the token; lagging, away, failed).",
+    ("role", "intent", "reason"),
+)
+REPLICA_LAG = Gauge("replica_lag_seconds", "How much older the heartbeat on the replica is than on the primary.")
+REPLICA_USABLE = Gauge("replica_usable", "1 while this process reads from the replica, 0 while from the primary.")
+
+REDIS_AWAY_TOTAL = Counter("redis_away_total", "Questions to Redis that were not answered in time, or with an error.")
+CACHE_REQUESTS_TOTAL = Counter(
+    "cache_requests_total",
+    "Reads through a cache, by result (hit; negative: known not to exist; absent: never existed, by the Bloom filter;"
+    " miss; behind: older than the token; replaced: invalidated; away: Redis did not answer).",
+    ("cache", "result"),
+)
+CACHE_LOAD_DURATION = Histogram(
+    "cache_load_duration_seconds", "Time to load one entry from the database.", ("cache",), buckets=HTTP_BUCKETS
+)
+CACHE_INVALIDATION_AGE = Histogram(
+    "cache_invalidation_age_seconds",
+    "Time from the start of a change's transaction until the cache knew of it.",
+    ("cache",),
+    buckets=AGE_BUCKETS,
+)
+
 PUBLISHED_TOTAL = Counter(
     "messages_published_total",
     "Events the relay sent, by what the broker answered (confirmed, nacked, returned).",

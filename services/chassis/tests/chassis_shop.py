@@ -15,7 +15,17 @@ from sqlalchemy import func, select
 from chassis.app import create_api
 from chassis.db import Database, Session
 from chassis.errors import ProblemError
-from chassis.http import Admin, CommandId, Customer, FreshQuerySession, ServiceRoute, TransactionSession, idempotent
+from chassis.http import (
+    Admin,
+    CommandId,
+    Customer,
+    FreshQuerySession,
+    QuerySession,
+    ServiceRoute,
+    TransactionSession,
+    idempotent,
+)
+from chassis.reads import Reads
 from chassis.serving import Server
 from chassis.settings import ServiceSettings
 
@@ -104,6 +114,15 @@ async def count_things(session: FreshQuerySession, limit: Annotated[int, Query(g
     return {"count": await session.scalar(select(func.count()).select_from(Thing)) or 0, "limit": limit}
 
 
+@router.get("/{id_}")
+async def read_thing(id_: UUID, session: QuerySession, act: Planned) -> dict[str, str]:
+    """A query that may be answered by the replica."""
+    await act(session)
+    if (thing := await session.get(Thing, id_)) is None:
+        raise ProblemError(404, "there is no such thing")
+    return {"label": thing.label}
+
+
 @router.delete("", dependencies=[Admin])
 async def drop_things() -> None:
     """For the shop itself."""
@@ -130,6 +149,7 @@ class Shop:
     def plan(self, database: Database, *acts: Act) -> None:
         """What the attempts of the next command do, one after the other; further ones do nothing more."""
         self.state.database = database
+        self.state.reads = Reads(database)
         self.state.plan = list(acts)
         self.state.seen = []
 
@@ -161,7 +181,7 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 @asynccontextmanager
 async def open_shop(settings: ServiceSettings, database: Database) -> AsyncIterator[Shop]:
     """Serve for as long as the block lasts."""
-    api = create_api(settings, database, [router])
+    api = create_api(settings, Reads(database), [router])
     server = Server(api, "127.0.0.1", 0)
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: _started(server))

@@ -12,7 +12,7 @@ from chassis.errors import ProblemError
 from chassis.http import (
     CommandId,
     Customer,
-    FreshQuerySession,
+    QuerySession,
     ServiceRoute,
     TransactionSession,
     idempotent,
@@ -142,7 +142,7 @@ async def place_order(
 
 
 @router.get("/{order_id}")
-async def read_order(order_id: UUID, customer: Customer, session: FreshQuerySession) -> OrderOut:
+async def read_order(order_id: UUID, customer: Customer, session: QuerySession) -> OrderOut:
     """One order of the caller."""
     return OrderOut.model_validate(_own(await session.get(Order, order_id), order_id, customer))
 
@@ -150,7 +150,7 @@ async def read_order(order_id: UUID, customer: Customer, session: FreshQuerySess
 @router.get("")
 async def list_orders(
     customer: Customer,
-    session: FreshQuerySession,
+    session: QuerySession,
     status: Status | None = None,
     cursor: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
