@@ -4,6 +4,7 @@ Labels are closed sets (never an id). Gauges that tell what the database holds a
 service: query them with `max by`.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,6 +97,28 @@ EFFECT_DURATION = Histogram(
 )
 EFFECTS_RUNNING = Gauge("effects_running", "Calls to the outside world under way in this process now.")
 
+GUARDED_CALLS_TOTAL = Counter(
+    "guarded_calls_total",
+    "Calls to a dependency, by result (ok, failed, timeout; not made at all: open, full).",
+    ("dependency", "result"),
+)
+RETRIES_TOTAL = Counter(
+    "guard_retries_total",
+    "Calls that failed and were repeated (made) or could not be afforded (no_budget).",
+    ("dependency", "result"),
+)
+BREAKER_STATE = Gauge(
+    "circuit_breaker_state",
+    "1 for the state a dependency's circuit breaker is in (closed, open, half_open), 0 for the others.",
+    ("dependency", "state"),
+)
+BREAKER_TRANSITIONS_TOTAL = Counter(
+    "circuit_breaker_transitions_total", "Changes of a circuit breaker, by the state it came to.", ("dependency", "to")
+)
+BULKHEAD_LIMIT = Gauge("bulkhead_limit", "Calls to a dependency that may be under way at once.", ("dependency",))
+BULKHEAD_IN_USE = Gauge("bulkhead_in_use", "Calls to a dependency that are under way now.", ("dependency",))
+BULKHEAD_WAITING = Gauge("bulkhead_waiting", "Calls to a dependency that wait for one of them to end.", ("dependency",))
+
 OUTBOX_PENDING = Gauge("outbox_pending_events", "Committed events that are not yet published.")
 OUTBOX_AGE = Gauge("outbox_oldest_age_seconds", "Age of the oldest event that is not yet published; 0 when none.")
 OUTBOX_BLOCKED = Gauge("outbox_blocked_orders", "Orders whose next event the broker refused at the last attempt.")
@@ -116,6 +139,12 @@ def processed(vhost: str, type_: str, partition: int, result: str, emitted_at: d
     """Count one event a consumer is done with, after its commit."""
     PROCESSED_TOTAL.labels(vhost, type_, partition, result).inc()
     MESSAGE_AGE.labels(vhost, type_).observe(_age_seconds(emitted_at))
+
+
+def breaker_state(dependency: str, states: Iterable[str], current: str) -> None:
+    """Show the state a breaker is in."""
+    for state in states:
+        BREAKER_STATE.labels(dependency, state).set(state == current)
 
 
 def _age_seconds(since: datetime) -> float:
