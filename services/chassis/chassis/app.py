@@ -19,14 +19,17 @@ from starlette.middleware import Middleware
 from chassis import errors, faults
 from chassis.body import BodyLimit
 from chassis.broker import Publisher, connect
+from chassis.cache import Cache, Cached
 from chassis.consumer import Consumer
 from chassis.db import Database
 from chassis.effects import Step
 from chassis.health import internal_app
+from chassis.invalidation import Announcer
 from chassis.logging import configure, get_logger
 from chassis.loop import Loop
 from chassis.migrations import check_migrated
 from chassis.reads import Reads
+from chassis.redis import Redis
 from chassis.relay import Relay
 from chassis.runner import Runner
 from chassis.serving import Server
@@ -43,7 +46,7 @@ RELAY_SECONDS = 5.0
 Sweep = Callable[[Database], Awaitable[bool | None]]
 
 
-def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRouter]) -> FastAPI:
+def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRouter], **state: object) -> FastAPI:
     """The public HTTP app: problem documents, bounded bodies, correlation ids, nothing else on its port."""
     api = FastAPI(
         docs_url=None,
@@ -58,6 +61,8 @@ def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRou
     api.state.settings = settings
     api.state.database = reads.database
     api.state.reads = reads
+    for name, value in state.items():
+        setattr(api.state, name, value)
     errors.install(api)
     return api
 
@@ -74,6 +79,7 @@ class Service:
         steps: Sequence[Step] = (),
         sweeps: Sequence[tuple[str, Sweep, float]] = (),
         resources: Sequence[AbstractAsyncContextManager[object]] = (),
+        cached: Sequence[Cached] = (),
     ) -> None:
         consumer.check()
         contract = consumer.contract
@@ -83,13 +89,16 @@ class Service:
         self._stopping = asyncio.Event()
         self._database = Database(settings)
         self._reads = Reads(self._database)
+        self._redis = Redis(settings)
+        caches = {each.name: Cache(each, self._redis, self._reads) for each in cached}
+        self._announcer = Announcer(self._database, caches)
         self._publisher = Publisher(settings, contract.vhost)
         self._relay = Relay(contract, self._database, self._publisher, settings.partitions)
         self._runner = Runner(self._database, steps, consumer.aggregate, settings)
         self._upkeep = Upkeep(self._database)
         self._sweeps = [Loop(name, partial(sweep, self._database), pace) for name, sweep, pace in sweeps]
         self._worker = Worker(consumer, self._database)
-        api = create_api(settings, self._reads, routers)
+        api = create_api(settings, self._reads, routers, redis=self._redis, caches=caches)
         self._api = Server(api, settings.http_host, settings.http_port)
         self._internal = Server(internal_app(self._missing), settings.http_host, settings.internal_port)
 
@@ -114,6 +123,7 @@ class Service:
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
+            stack.push_async_callback(self._redis.close)
             for resource in self._resources:
                 await stack.enter_async_context(resource)
             await check_migrated(self._database, self._consumer.contract.service)
@@ -134,7 +144,8 @@ class Service:
 
     async def _work(self) -> None:
         """Everything at once, each stopped in its turn; whatever fails for good ends the process."""
-        loops = [self._upkeep.sampling, self._upkeep.keeping, self._reads.replica.watching, *self._sweeps]
+        loops = [self._upkeep.sampling, self._upkeep.keeping, self._reads.replica.watching]
+        loops += [*self._announcer.loops, *self._sweeps]
         async with asyncio.TaskGroup() as group:
             for loop in (*loops, *self._runner.loops):
                 group.create_task(loop.run(), name=loop.name)

@@ -3,25 +3,30 @@
 What is kept there can be had again elsewhere, so that nobody waits for it: callers catch `RedisAwayError` and go on.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import ConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from chassis import metrics
+from chassis.resilience import BreakerPolicy, Guard, Policy, RefusedError
 from chassis.settings import ServiceSettings
 
 CONNECTIONS = 16  # an answer takes a fraction of a millisecond: more would only wait in Redis instead of here
+WAITING = 256  # for a connection; whoever comes then does without
 
 T = TypeVar("T")
-Guard = Callable[[], AbstractAsyncContextManager[object]]
+
+
+def policy(timeout_seconds: float) -> Policy:
+    """The limits of one question. The deadline covers connecting and waiting for a connection, too."""
+    breaker = BreakerPolicy(slow_seconds=timeout_seconds, consecutive_failures=5)
+    return Policy(timeout_seconds, CONNECTIONS, breaker, queue=WAITING)
 
 
 class RedisAwayError(OSError):
@@ -37,24 +42,18 @@ class Script:
 
 
 class Redis:
-    """A client. Each question ends within `redis_timeout_seconds`, connecting and waiting for a connection included.
+    """A client. Each question ends within `redis_timeout_seconds`; while the breaker is open none is asked."""
 
-    `guard` makes the context of one question (a circuit breaker); it may raise `RedisAwayError` before any is asked.
-    """
-
-    def __init__(self, settings: ServiceSettings, guard: Guard = nullcontext) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         self.prefix = settings.redis_user
-        self._timeout_seconds = settings.redis_timeout_seconds
-        self._guard = guard
+        self.guard = Guard("redis", policy(settings.redis_timeout_seconds))
         self._client = Client(
-            connection_pool=BlockingConnectionPool(
+            connection_pool=ConnectionPool(
                 host=settings.redis_host,
                 port=settings.redis_port,
                 username=settings.redis_user,
                 password=settings.redis_password.get_secret_value(),
-                max_connections=CONNECTIONS,
-                timeout=None,  # our deadline covers it
-                socket_timeout=None,
+                socket_timeout=None,  # the guard's deadline covers everything
                 socket_connect_timeout=None,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
@@ -65,12 +64,9 @@ class Redis:
     async def call(self, question: Callable[["Client"], Awaitable[T]]) -> T:
         """The answer. Raises `RedisAwayError` at the deadline at the latest."""
         try:
-            async with self._guard(), asyncio.timeout(self._timeout_seconds):
-                return await question(self._client)
-        except (TimeoutError, OSError, RedisError) as error:
+            return await self.guard.call(lambda: question(self._client))
+        except (RefusedError, TimeoutError, OSError, RedisError) as error:
             metrics.REDIS_AWAY_TOTAL.inc()
-            if isinstance(error, RedisAwayError):
-                raise
             raise RedisAwayError(f"{type(error).__name__}: {error}") from error
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[str | int | float | bytes]) -> Any:
@@ -79,7 +75,7 @@ class Redis:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.aclose(close_connection_pool=True)
 
 
 async def _run(client: "Client", script: Script, words: Sequence[Any], keys: int) -> Any:

@@ -10,5 +10,6 @@ service = Service(
     Settings.load(),
     consumer,
     [api.router, products.router],
+    cached=[products.PRODUCTS],
     sweeps=[("expiry", expire_orders, PACE_SECONDS)],
 )
