@@ -18,7 +18,7 @@ from chassis.resilience import BreakerPolicy, Guard, Policy, RefusedError
 from chassis.settings import ServiceSettings
 
 CONNECTIONS = 16  # an answer takes a fraction of a millisecond: more would only wait in Redis instead of here
-WAITING = 256  # for a connection; whoever comes then does without
+WAITING = 1024  # for a connection, within the deadline; whoever comes then does without
 
 T = TypeVar("T")
 

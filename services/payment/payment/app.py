@@ -6,6 +6,7 @@ from payment.effects import Charge, Refund, Void
 from payment.handlers import consumer
 from payment.provider import Provider
 from payment.settings import Settings
+from payment.settling import PACE_SECONDS, daily
 
 settings = Settings.load()
 provider = Provider(settings.provider_url, settings.effect_concurrency)
@@ -13,11 +14,12 @@ provider = Provider(settings.provider_url, settings.effect_concurrency)
 service = Service(
     settings,
     consumer,
-    [api.router],
+    [api.router, api.settlements],
     steps=[
         Charge(provider, settings.call_timeout_seconds, settings.charge_give_up_seconds),
         Void(provider, settings.call_timeout_seconds),
         Refund(provider, settings.call_timeout_seconds),
     ],
     resources=[provider],
+    sweeps=[("settlement", daily(provider), PACE_SECONDS)],
 )

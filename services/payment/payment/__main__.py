@@ -1,0 +1,5 @@
+"""`python -m payment settle <day>`."""
+
+from payment.settling import main
+
+main()
