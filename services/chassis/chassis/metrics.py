@@ -95,7 +95,6 @@ EFFECT_CALLS_TOTAL = Counter(
 EFFECT_DURATION = Histogram(
     "effect_call_duration_seconds", "Time of one call to the outside world.", ("kind",), buckets=HTTP_BUCKETS
 )
-EFFECTS_RUNNING = Gauge("effects_running", "Calls to the outside world under way in this process now.")
 
 GUARDED_CALLS_TOTAL = Counter(
     "guarded_calls_total",

@@ -89,7 +89,9 @@ class ServiceSettings(BaseProcessSettings):
 
     partitions: int = Field(4, ge=1, le=64)
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
-    effect_concurrency: int = Field(32, ge=1, description="calls to the outside world at the same time")
+    effect_concurrency: int = Field(
+        32, ge=1, description="calls to the same other side at the same time (its bulkhead)"
+    )
     effect_lease_seconds: float = Field(10, gt=0, description="from claiming an effect to somebody else's claim")
     call_timeout_seconds: float = Field(2, gt=0, description="of one call to the outside world")
 
