@@ -9,6 +9,7 @@ from native import Stack
 from outside.books import Books, open_books
 from outside.bus import Bus
 from outside.mailbox import Mailbox
+from outside.meters import Meters
 from outside.provider import Provider
 from outside.shop import Shop, fresh
 
@@ -46,6 +47,12 @@ async def books(stack: Stack) -> AsyncIterator[Books]:
     """The three databases."""
     async with open_books(stack) as books:
         yield books
+
+
+@pytest.fixture(scope="session")
+def meters(stack: Stack, session: aiohttp.ClientSession) -> Meters:
+    """What the services say about themselves."""
+    return Meters(stack, session)
 
 
 @pytest.fixture(scope="session")
