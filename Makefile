@@ -10,7 +10,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench doctor kill freeze resume restart test test-faults lint types lock bootstrap dev
+.PHONY: help up down status logs demo verify bench doctor token kill freeze resume restart test test-faults lint types lock bootstrap dev
 
 help:  ## this map
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,8 @@ test: dev  ## the tests, on real servers in a stack of their own
 	@$(PY) -m pytest --ignore tests/faults
 test-faults: dev  ## the fault suite: mutants, crash points, kills, freezes, poison; FAULTS=core for its shorter part
 	@$(PY) -m pytest tests/faults $(if $(FAULTS),-m "not faults_long")
+token:  ## a bearer token for curl: make token SUBJECT=me, or SCOPE=admin for the shop itself
+	@$(PY) -m bearer $(or $(SUBJECT),$(if $(SCOPE),$(SCOPE),me)) $(if $(SCOPE),--scope $(SCOPE))
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting
@@ -45,7 +47,7 @@ lock: dev  ## make all requirement files anew from the pyproject.toml files
 	@infra/native/lock
 
 # Everything but up, test, lint, types and lock uses what those have made.
-down status logs demo verify bench doctor kill freeze resume restart: | $(PY)
+down status logs demo verify bench doctor token kill freeze resume restart: | $(PY)
 $(PY):
 	@echo "there is no Python environment yet: make up" >&2; exit 1
 

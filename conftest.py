@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from bearer import Tokens
 from chassis.db import Database
 from chassis.migrations import upgrade
 from chassis.settings import ServiceSettings
-from native import Stack, free_base
+from native import Stack, free_base, passwords
 
 COMMON = {"QS_CALL_TIMEOUT_SECONDS": "0.5", "QS_EFFECT_LEASE_SECONDS": "2"}
 SETTINGS = {
@@ -36,6 +37,12 @@ def stack() -> Iterator[Stack]:
     yield stack
     if not keep:
         stack.down(volumes=True)
+
+
+@pytest.fixture(scope="session")
+def tokens(stack: Stack) -> Tokens:
+    """Bearer tokens, signed with the stack's own key."""
+    return Tokens.load(stack.name)
 
 
 @pytest.fixture(scope="session")
@@ -74,5 +81,6 @@ def settings_of(stack: Stack, database: str, **changes: Any) -> ServiceSettings:
         "redis_port": stack.ports["redis"],
         "redis_user": "order",
         "redis_password": stack.secret("order_redis"),
+        "token_keys_file": passwords.directory(stack.layout, "order") / "token_keys.json",
     }
     return ServiceSettings.model_validate({**values, **changes})

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from bearer import Tokens
 from native import Stack
 from outside.books import Books, open_books
 from outside.bus import Bus
@@ -25,9 +26,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture(scope="session")
-def shop(stack: Stack, session: aiohttp.ClientSession) -> Shop:
+def shop(stack: Stack, session: aiohttp.ClientSession, tokens: Tokens) -> Shop:
     """The shop's API, at the edge."""
-    return Shop(session, stack.url("edge"))
+    return Shop(session, stack.url("edge"), tokens)
 
 
 @pytest.fixture(scope="session")

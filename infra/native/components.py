@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from native import edge, passwords, postgres, prometheus, rabbitmq, redis, services
+from native import edge, passwords, postgres, prometheus, rabbitmq, redis, services, tokens
 from native.errors import StackError
 from native.layout import Layout
 from native.plan import Plan
@@ -35,6 +35,7 @@ def configure(layout: Layout, plan: Plan) -> None:
         directory.chmod(0o755)  # whatever the umask: the server that runs as another user has to get through
     _refuse_closed(layout.root)
     passwords.generate(layout)
+    tokens.generate(layout)
     for part in (postgres, rabbitmq, redis, edge, prometheus, services):
         part.configure(layout, plan)
 

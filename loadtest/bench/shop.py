@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID, uuid4
 
+from bearer import Tokens
 from bench.client import Answer, BrokenOffError, connect, request
 from native import Stack
 from native.ports import HOST
@@ -16,6 +17,7 @@ from verify.told import ACCEPTED, Told
 SKUS = tuple(f"bench-{number}" for number in range(8))
 STOCKED = 1_000_000_000  # never sold out, however often the bench runs
 CUSTOMERS = 100
+ADMIN = "admin"
 PROVIDER_LATENCY_MS = 5
 
 
@@ -45,13 +47,14 @@ class Shop:
     def __init__(self, stack: Stack) -> None:
         self._edge = stack.ports["edge"]
         self._provider = stack.ports["provider"]
+        self._tokens = Tokens.load(stack.name)
         self._run = uuid4().hex[:12]
 
     async def stock(self) -> None:
         """Put the bench's products on the shelf. Raises `SystemExit` with the shop's own words if it refuses."""
         product = {"name": "Bench", "price_cents": 1000, "stocked": STOCKED}
         for sku in SKUS:
-            await self._ask(self._edge, request("PUT", f"/products/{sku}", product, x_customer_id="admin"))
+            await self._ask(self._edge, request("PUT", f"/products/{sku}", product, **self._tokens.header(ADMIN)))
 
     @asynccontextmanager
     async def slow_provider(self) -> AsyncIterator[None]:
@@ -75,7 +78,9 @@ class Shop:
         for number in numbers:
             key, customer = f"{self._run}-{phase}-{number}", f"bench-{number % CUSTOMERS}"
             sku = SKUS[number % len(SKUS)]
-            content = request("POST", "/orders", _body(sku, number), x_customer_id=customer, idempotency_key=key)
+            content = request(
+                "POST", "/orders", _body(sku, number), idempotency_key=key, **self._tokens.header(customer)
+            )
             began, started = time.time(), time.perf_counter()
             status: int | Literal["timeout"]
             try:

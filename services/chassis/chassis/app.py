@@ -17,6 +17,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from chassis import errors, faults
+from chassis.auth import Doorman
 from chassis.body import BodyLimit
 from chassis.broker import Publisher, connect
 from chassis.cache import Cache, Cached
@@ -59,6 +60,7 @@ def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRou
     for router in routers:
         api.include_router(router)
     api.state.settings = settings
+    api.state.doorman = Doorman(settings)
     api.state.database = reads.database
     api.state.reads = reads
     for name, value in state.items():

@@ -16,36 +16,37 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from chassis import consistency, metrics
+from chassis import auth, consistency, metrics
+from chassis.auth import Caller, Doorman
 from chassis.db import Cause, Database, Session, retrying
-from chassis.errors import ProblemError
 from chassis.events import uuid7
 from chassis.idempotency import Key
 from chassis.reads import Reading, Reads
 
-# Who is asking is, until there are bearer tokens, what this header says; the edge passes it on as it comes.
-CUSTOMER_HEADER = "X-Customer-Id"
-ADMIN = "admin"
 IDEMPOTENT = "__idempotent__"
+ANONYMOUS = "__anonymous__"
 SERVED_BY_HEADER = "X-Served-By"
-MAX_CUSTOMER_LENGTH = 100
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 
 
 class ServiceRoute(APIRoute):
-    """GET is a query; every other method is a command, whose transaction is committed before it is answered."""
+    """GET is a query; every other method is a command, whose transaction is committed before it is answered.
+
+    Nobody gets in without a token, unless the endpoint is marked as `@anonymous`.
+    """
 
     def get_route_handler(self) -> Endpoint:
         """The endpoint inside its attempts."""
         endpoint = super().get_route_handler()
         keyed = getattr(self.endpoint, IDEMPOTENT, False)
+        anonymous_ = getattr(self.endpoint, ANONYMOUS, False)
 
         async def command(request: Request) -> Response:
             request.state.command_id = uuid7()
             cause = Cause.new(request.state.correlation_id)
-            key = await Key.of(request, await customer_of(request)) if keyed else None
+            key = await Key.of(request, request.state.caller.customer) if keyed else None
             async for attempt in retrying():
                 with attempt:
                     if attempt.retry_state.attempt_number > 1:
@@ -59,12 +60,26 @@ class ServiceRoute(APIRoute):
             need = consistency.needed(token, reads.database.cluster)
             return await reads.run(need, lambda reading: _answer(request, endpoint, reading))
 
-        return query if self.methods == {"GET"} else command
+        attempts = query if self.methods == {"GET"} else command
+
+        async def admitted(request: Request) -> Response:
+            if not anonymous_:
+                doorman: Doorman = request.app.state.doorman
+                request.state.caller = doorman.caller(request.headers.get(auth.HEADER))
+            return await attempts(request)
+
+        return admitted
 
 
 def idempotent(endpoint: EndpointT) -> EndpointT:
     """A command that requires an `Idempotency-Key` and answers its duplicates as it answered the first."""
     setattr(endpoint, IDEMPOTENT, True)
+    return endpoint
+
+
+def anonymous(endpoint: EndpointT) -> EndpointT:
+    """What everybody may ask, without saying who they are."""
+    setattr(endpoint, ANONYMOUS, True)
     return endpoint
 
 
@@ -125,24 +140,26 @@ async def command_id(request: Request) -> UUID:
     return id_
 
 
+async def caller_of(request: Request) -> Caller:
+    """Who is asking, as their token says."""
+    caller: Caller = request.state.caller
+    return caller
+
+
 async def customer_of(request: Request) -> str:
-    """Who is asking, as the edge says. Raises `ProblemError` (401)."""
-    customer = request.headers.get(CUSTOMER_HEADER, "")
-    if not customer or len(customer) > MAX_CUSTOMER_LENGTH:
-        raise ProblemError(401, f"{CUSTOMER_HEADER}: say who you are, in at most {MAX_CUSTOMER_LENGTH} characters")
-    return customer
+    """The customer who is asking."""
+    return (await caller_of(request)).customer
 
 
-async def admin_of(request: Request) -> str:
-    """The same, for what only the shop itself may do. Raises `ProblemError` (403)."""
-    if (customer := await customer_of(request)) != ADMIN:
-        raise ProblemError(403, f"only the customer '{ADMIN}' may do this")
-    return customer
+async def admin_of(request: Request) -> None:
+    """Only the shop itself may do this. Raises `ProblemError` (403)."""
+    (await caller_of(request)).require(auth.ADMIN)
 
 
 TransactionSession = Annotated[Session, Depends(transaction_session)]
 QuerySession = Annotated[Session, Depends(query_session, scope="function")]
 FreshQuerySession = Annotated[Session, Depends(fresh_query_session, scope="function")]
 CommandId = Annotated[UUID, Depends(command_id)]
+CurrentCaller = Annotated[Caller, Depends(caller_of)]
 Customer = Annotated[str, Depends(customer_of)]
 Admin = Depends(admin_of)

@@ -23,6 +23,11 @@ class SettingsError(SystemExit):
     """The settings are wrong: printed as one sentence, without a traceback, with exit status 1."""
 
 
+def secrets_directory() -> Path:
+    """Where secret files are."""
+    return Path(os.environ.get(f"{PREFIX}SECRETS_DIR", "/run/secrets"))
+
+
 class CheckedSettings(BaseSettings):
     """Settings that are read once, checked as a whole, and never hold a development secret in production."""
 
@@ -33,9 +38,8 @@ class CheckedSettings(BaseSettings):
     @classmethod
     def load(cls) -> Self:
         """Read and check everything. Raises `SettingsError` naming each wrong variable and what is wrong."""
-        secrets = Path(os.environ.get(f"{PREFIX}SECRETS_DIR", "/run/secrets"))
         try:
-            return cls(**_secret_files(cls, secrets))
+            return cls(**_secret_files(cls, secrets_directory()))
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error)) from None
 
@@ -86,6 +90,12 @@ class ServiceSettings(BaseProcessSettings):
     redis_user: str = Field(description="also what this service's keys begin with")
     redis_password: SecretStr
     redis_timeout_seconds: float = Field(0.05, gt=0, description="of everything one question to Redis takes")
+
+    token_keys_file: Path = Field(
+        default_factory=lambda: secrets_directory() / "token_keys.json",
+        description="the JWKS that tokens are checked with",
+    )
+    token_audience: str = Field("quicksand", min_length=1, description="whom a token must be meant for")
 
     partitions: int = Field(4, ge=1, le=64)
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
+from bearer import Tokens
 from chassis.app import create_api
 from chassis.db import Database, Session
 from chassis.errors import ProblemError
@@ -30,7 +31,7 @@ from chassis.serving import Server
 from chassis.settings import ServiceSettings
 
 Act = Callable[[Session], Awaitable[None]]
-CUSTOMER = {"X-Customer-Id": "somebody"}
+CUSTOMER = "somebody"
 
 router = APIRouter(prefix="/things", route_class=ServiceRoute)
 
@@ -141,7 +142,8 @@ async def crash(_: Session) -> None:
 class Shop:
     """The service and its one client."""
 
-    def __init__(self, http: aiohttp.ClientSession, api: FastAPI, port: int) -> None:
+    def __init__(self, http: aiohttp.ClientSession, api: FastAPI, port: int, tokens: Tokens) -> None:
+        self.tokens = tokens
         self.http = http
         self.state = api.state
         self.port = port
@@ -159,7 +161,7 @@ class Shop:
 
     async def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> "Answer":
         """Any request, from the customer unless the headers say otherwise."""
-        sent = {**CUSTOMER, **(headers or {})}
+        sent = {**self.tokens.header(CUSTOMER), **(headers or {})}
         async with self.http.request(method, path, headers=sent, **options) as response:
             return Answer(response.status, dict(response.headers), await response.read(), await _json(response))
 
@@ -179,7 +181,7 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 
 
 @asynccontextmanager
-async def open_shop(settings: ServiceSettings, database: Database) -> AsyncIterator[Shop]:
+async def open_shop(settings: ServiceSettings, database: Database, tokens: Tokens) -> AsyncIterator[Shop]:
     """Serve for as long as the block lasts."""
     api = create_api(settings, Reads(database), [router])
     server = Server(api, "127.0.0.1", 0)
@@ -187,7 +189,7 @@ async def open_shop(settings: ServiceSettings, database: Database) -> AsyncItera
     await eventually(lambda: _started(server))
     port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-        yield Shop(http, api, port)
+        yield Shop(http, api, port, tokens)
     server.should_exit = True
     await serving
 

@@ -23,7 +23,7 @@ from chassis.db import Database
 from chassis.events import uuid7
 from chassis.schema import create_chassis_tables, create_read_tables
 from chassis.settings import ServiceSettings
-from native import Stack
+from native import Stack, passwords
 
 NAME = f"alone_chassis_{os.getpid()}"
 
@@ -93,6 +93,7 @@ def settings(stack: Stack, socket: Path, database_name: str) -> SettingsOf:
         "redis_port": stack.ports["redis"],
         "redis_user": "order",
         "redis_password": stack.secret("order_redis"),
+        "token_keys_file": passwords.directory(stack.layout, "order") / "token_keys.json",
     }
 
     def make(**changes: Any) -> ServiceSettings:

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 import chassis.reads
+from bearer import Tokens
 from chassis.consistency import ANYTHING, HEADER, PRIMARY_ONLY, needed, token_of
 from chassis.db import Database, Session
 from chassis.events import uuid7
@@ -202,8 +203,8 @@ async def test_a_node_alone_is_read_as_the_primary(database: Database) -> None:
 
 
 @pytest.fixture
-async def shop(settings: SettingsOf, pair: Database) -> AsyncIterator[Shop]:
-    async with open_shop(settings(), pair) as shop:
+async def shop(settings: SettingsOf, pair: Database, tokens: Tokens) -> AsyncIterator[Shop]:
+    async with open_shop(settings(), pair, tokens) as shop:
         shop.plan(pair, _flush)
         yield shop
 

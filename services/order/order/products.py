@@ -17,6 +17,7 @@ from chassis.http import (
     QuerySession,
     ServiceRoute,
     TransactionSession,
+    anonymous,
 )
 from chassis.invalidation import invalidate
 from order.models import Product
@@ -120,6 +121,7 @@ async def put_product(sku: SKUInPath, body: ProductIn, session: TransactionSessi
 
 
 @router.get("", response_model=ProductPage)
+@anonymous
 async def list_products(
     request: Request,
     session: QuerySession,
@@ -137,6 +139,7 @@ async def list_products(
 
 
 @router.get("/{sku}", response_model=ProductOut)
+@anonymous
 async def read_product(
     sku: SKUInPath, request: Request, reading: CurrentReading, products: Annotated[Cache, Depends(catalogue)]
 ) -> Response:
@@ -148,6 +151,7 @@ async def read_product(
 
 
 @router.get("/{sku}/stock")
+@anonymous
 async def read_stock(sku: SKUInPath, session: FreshQuerySession, response: Response) -> StockOut:
     """Its stock, live."""
     response.headers["Cache-Control"] = "no-store"
