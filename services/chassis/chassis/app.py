@@ -17,6 +17,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from chassis import errors, faults
+from chassis.admission import Admission
 from chassis.auth import Doorman
 from chassis.body import BodyLimit
 from chassis.broker import Publisher, connect
@@ -35,8 +36,10 @@ from chassis.relay import Relay
 from chassis.runner import Runner
 from chassis.serving import Server
 from chassis.settings import ServiceSettings
+from chassis.shedding import Shedding
 from chassis.subscription import Subscription
 from chassis.telemetry import Telemetry
+from chassis.throttle import Throttle
 from chassis.upkeep import Upkeep
 from chassis.worker import Worker
 
@@ -55,7 +58,11 @@ def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRou
         openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: chassis.telemetry
-        middleware=[Middleware(Telemetry), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(Telemetry),
+            Middleware(Shedding, target_seconds=settings.target_seconds),
+            Middleware(BodyLimit),
+        ],
     )
     for router in routers:
         api.include_router(router)
@@ -100,7 +107,9 @@ class Service:
         self._upkeep = Upkeep(self._database)
         self._sweeps = [Loop(name, partial(sweep, self._database), pace) for name, sweep, pace in sweeps]
         self._worker = Worker(consumer, self._database)
-        api = create_api(settings, self._reads, routers, redis=self._redis, caches=caches)
+        throttle = Throttle(self._redis, settings.customer_requests_per_second, settings.customer_burst)
+        admission = Admission(throttle, lambda: self._upkeep.backlog_seconds, settings.most_backlog_seconds)
+        api = create_api(settings, self._reads, routers, redis=self._redis, caches=caches, admission=admission)
         self._api = Server(api, settings.http_host, settings.http_port)
         self._internal = Server(internal_app(self._missing), settings.http_host, settings.internal_port)
 

@@ -65,7 +65,8 @@ class ServiceRoute(APIRoute):
         async def admitted(request: Request) -> Response:
             if not anonymous_:
                 doorman: Doorman = request.app.state.doorman
-                request.state.caller = doorman.caller(request.headers.get(auth.HEADER))
+                caller = request.state.caller = doorman.caller(request.headers.get(auth.HEADER))
+                await request.app.state.admission.admit(caller.customer, more_work=keyed)
             return await attempts(request)
 
         return admitted

@@ -20,6 +20,16 @@ HTTP_DURATION = Histogram(
     buckets=HTTP_BUCKETS,
 )
 HTTP_ACTIVE = Gauge("http_server_active_requests", "Requests being answered now.")
+REFUSED_TOTAL = Counter(
+    "http_requests_refused_total",
+    "Requests refused before any work was done: rate (429, a customer's bucket is empty), overload (503, the adaptive"
+    " limit), backlog (503, the outbox is too old).",
+    ("reason",),
+)
+CONCURRENCY_LIMIT = Gauge("http_concurrency_limit", "Requests that may be under way now: the adaptive limit.")
+THROTTLED_LOCALLY_TOTAL = Counter(
+    "throttled_locally_total", "Requests whose customer's bucket was this process' own, because Redis was away."
+)
 TRANSACTION_RETRIES = Counter(
     "transaction_retries_total",
     "Transactions run again as a whole after a lost connection or a conflict, by boundary.",

@@ -97,6 +97,13 @@ class ServiceSettings(BaseProcessSettings):
     )
     token_audience: str = Field("quicksand", min_length=1, description="whom a token must be meant for")
 
+    customer_requests_per_second: float = Field(100, gt=0, description="what one customer may ask in the long run")
+    customer_burst: int = Field(500, ge=1, description="what one customer may ask at once after a pause")
+    target_seconds: float = Field(
+        1, gt=0, description="answers slower than this on average: fewer at once are taken on"
+    )
+    most_backlog_seconds: float = Field(30, gt=0, description="an outbox older than this: no more orders are accepted")
+
     partitions: int = Field(4, ge=1, le=64)
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
     effect_concurrency: int = Field(

@@ -19,6 +19,9 @@ SAMPLE = text("""
     SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS outbox_pending,
            coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM outbox WHERE published_at IS NULL), 0)
                AS outbox_age,
+           coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM outbox WHERE published_at IS NULL
+               AND NOT EXISTS (SELECT FROM outbox_blocked WHERE outbox_blocked.subject = outbox.subject)), 0)
+               AS backlog_age,
            (SELECT count(*) FROM outbox_blocked) AS outbox_blocked,
            (SELECT count(*) FROM effects WHERE done_at IS NULL) AS effects_pending,
            coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM effects WHERE done_at IS NULL), 0)
@@ -34,18 +37,23 @@ DROP_EFFECTS = text("DELETE FROM effects WHERE done_at < now() - make_interval(d
 
 
 class Upkeep:
-    """The two loops; `reachable` is what the last sample said about the database."""
+    """The two loops. `reachable` and `backlog_seconds` (the age of the oldest event that only has to be published) are
+    what the last sample said.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.reachable = False
+        self.backlog_seconds = 0.0
         self.sampling = Loop("sample", self._sample, SAMPLE_SECONDS)
         self.keeping = Loop("upkeep", self._keep, UPKEEP_SECONDS)
 
     async def _sample(self) -> None:
         try:
             async with self._database.query("primary") as session:
-                metrics.set_gauges((await session.execute(SAMPLE)).one())
+                sample = (await session.execute(SAMPLE)).one()
+                metrics.set_gauges(sample)
+                self.backlog_seconds = float(sample.backlog_age)
         except Exception:
             self.reachable = False
             raise

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
 from bearer import Tokens
+from chassis.admission import Admission
 from chassis.app import create_api
 from chassis.db import Database, Session
 from chassis.errors import ProblemError
@@ -27,8 +28,10 @@ from chassis.http import (
     idempotent,
 )
 from chassis.reads import Reads
+from chassis.redis import Redis
 from chassis.serving import Server
 from chassis.settings import ServiceSettings
+from chassis.throttle import Throttle
 
 Act = Callable[[Session], Awaitable[None]]
 CUSTOMER = "somebody"
@@ -183,7 +186,11 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 @asynccontextmanager
 async def open_shop(settings: ServiceSettings, database: Database, tokens: Tokens) -> AsyncIterator[Shop]:
     """Serve for as long as the block lasts."""
-    api = create_api(settings, Reads(database), [router])
+    redis = Redis(settings.model_copy(update={"redis_timeout_seconds": 5.0}))  # the machine may be busy
+    backlog = [0.0]
+    throttle = Throttle(redis, settings.customer_requests_per_second, settings.customer_burst)
+    admission = Admission(throttle, lambda: backlog[0], settings.most_backlog_seconds)
+    api = create_api(settings, Reads(database), [router], admission=admission, backlog=backlog)
     server = Server(api, "127.0.0.1", 0)
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: _started(server))
@@ -192,6 +199,7 @@ async def open_shop(settings: ServiceSettings, database: Database, tokens: Token
         yield Shop(http, api, port, tokens)
     server.should_exit = True
     await serving
+    await redis.close()
 
 
 async def _started(server: Server) -> bool:
