@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 import notification.api
 import order.api
 import order.products
+import order.timeline
 import payment.api
 from bearer import Tokens
 from native import Stack
@@ -19,7 +20,15 @@ from outside.http import PROBLEM, Answer
 from outside.shop import Shop, email_of, fresh
 from outside.waiting import eventually
 
-ROUTERS = (order.api.router, order.products.router, payment.api.router, notification.api.router)
+ROUTERS = (
+    order.api.router,
+    order.timeline.router,
+    order.products.router,
+    payment.api.router,
+    payment.api.settlements,
+    notification.api.router,
+)
+NO_DAY = "2000-01-01"  # nothing was settled then
 
 
 @dataclass(frozen=True)
@@ -51,11 +60,13 @@ CASES = [
     Case("GET", "/orders", owner=200, other=200, admin=200),
     Case("GET", "/orders/{order_id}", owner=200, other=404, admin=404),
     Case("POST", "/orders/{order_id}/cancel", owner=200, other=404, admin=404),
+    Case("GET", "/orders/{order_id}/timeline", owner=200, other=404, admin=404),
     Case("GET", "/products", owner=200, other=200, admin=200, anonymous=True),
     Case("GET", "/products/{sku}", owner=200, other=200, admin=200, anonymous=True),
     Case("GET", "/products/{sku}/stock", owner=200, other=200, admin=200, anonymous=True),
     Case("PUT", "/products/{sku}", owner=403, other=403, admin=200),
     Case("GET", "/payments", owner=200, other=200, admin=200),
+    Case("GET", "/settlements/{day}", owner=403, other=403, admin=404),
     Case("GET", "/notifications", owner=200, other=200, admin=200),
 ]
 
@@ -82,7 +93,7 @@ async def world(shop: Shop) -> World:
 
 
 async def ask(shop: Shop, case: Case, world: World, authorization: str | None) -> Answer:
-    path = case.route.format(order_id=world.order_id, sku=world.sku)
+    path = case.route.format(order_id=world.order_id, sku=world.sku, day=NO_DAY)
     body: object = None
     headers = {"Authorization": authorization} if authorization is not None else {}
     if case.method == "PUT":
@@ -160,7 +171,7 @@ async def test_everybody_gets_what_is_theirs_and_nothing_else(
         if status == 403:
             assert "insufficient_scope" in answer.headers["WWW-Authenticate"]
         if case.method == "GET" and not case.anonymous:
-            assert world.order_id in own.text or case.route == "/notifications"
+            assert world.order_id in own.text or case.route == "/notifications" or own.status == 403
             assert not ids(own) & ids(answer)
 
 

@@ -19,7 +19,8 @@ def environment(layout: Layout, plan: Plan, component: str) -> dict[str, str]:
     service, _ = split_instance(component)
     ports = plan.ports
     outside = {
-        "order": {},
+        # The edge knows which of their instances are ready.
+        "order": {f"QS_{name}_URL": f"http://{HOST}:{ports['edge']}" for name in ("PAYMENT", "NOTIFICATION")},
         "payment": {"QS_PROVIDER_URL": f"http://{HOST}:{ports['provider']}"},
         "notification": {"QS_SMTP_HOST": HOST, "QS_SMTP_PORT": str(ports["mailsink-smtp"])},
     }

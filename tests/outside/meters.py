@@ -13,11 +13,11 @@ class Meters:
         self._stack = stack
         self._session = session
 
-    async def total(self, service: str, sample: str, **labels: str) -> float:
+    async def total(self, service: str, sample: str, /, **labels: str) -> float:
         """The sum of a metric over the service's instances, of samples with these labels; who is down counts as 0."""
         return sum(await self.each(service, sample, **labels))
 
-    async def each(self, service: str, sample: str, **labels: str) -> list[float]:
+    async def each(self, service: str, sample: str, /, **labels: str) -> list[float]:
         """The same by instance."""
         return [await self._of(name, sample, labels) for name in self._stack.plan.instances(service)]
 

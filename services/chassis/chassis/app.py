@@ -7,9 +7,10 @@ close their channels; HTTP ends; effects end or give back their leases; the rela
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
+from types import MappingProxyType
 
 import uvloop
 from aio_pika.abc import AbstractRobustConnection
@@ -89,6 +90,7 @@ class Service:
         sweeps: Sequence[tuple[str, Sweep, float]] = (),
         resources: Sequence[AbstractAsyncContextManager[object]] = (),
         cached: Sequence[Cached] = (),
+        state: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         consumer.check()
         contract = consumer.contract
@@ -109,7 +111,7 @@ class Service:
         self._worker = Worker(consumer, self._database)
         throttle = Throttle(self._redis, settings.customer_requests_per_second, settings.customer_burst)
         admission = Admission(throttle, lambda: self._upkeep.backlog_seconds, settings.most_backlog_seconds)
-        api = create_api(settings, self._reads, routers, redis=self._redis, caches=caches, admission=admission)
+        api = create_api(settings, self._reads, routers, redis=self._redis, caches=caches, admission=admission, **state)
         self._api = Server(api, settings.http_host, settings.http_port)
         self._internal = Server(internal_app(self._missing), settings.http_host, settings.internal_port)
 

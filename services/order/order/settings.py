@@ -13,4 +13,7 @@ class Settings(ServiceSettings):
     broker_user: str = "order"
     redis_user: str = "order"
 
+    payment_url: str = Field(pattern=r"^https?://", description="where the payment service answers, for timelines")
+    notification_url: str = Field(pattern=r"^https?://", description="where the notification service answers")
+
     order_ttl_seconds: float = Field(120, gt=0, description="from placing to expiry")
