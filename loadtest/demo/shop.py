@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
+from bearer import Tokens
 from demo.errors import DemoError
 from verify.told import ACCEPTED, Recorder, Told
 
@@ -29,7 +30,10 @@ class Product:
 class Shop:
     """One customer's view of the shop."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, recorder: Recorder, email: str = EMAIL) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, recorder: Recorder, tokens: Tokens, email: str = EMAIL
+    ) -> None:
+        self._tokens = tokens
         self._http = http
         self._email = email
         self._url = url
@@ -86,7 +90,7 @@ class Shop:
         at: str | None = None,
     ) -> tuple[int, dict[str, Any]]:
         url = f"{at or self._url}{path}"
-        headers = {"X-Customer-Id": customer} | ({"Idempotency-Key": key} if key else {})
+        headers = self._tokens.header(customer) | ({"Idempotency-Key": key} if key else {})
         try:
             async with self._http.request(method, url, json=body, headers=headers) as response:
                 return response.status, await response.json(content_type=None)

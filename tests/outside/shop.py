@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
+from bearer import Tokens
 from outside.http import Answer, send
 from outside.waiting import eventually
 
@@ -27,7 +28,8 @@ def email_of(customer: str) -> str:
 class Shop:
     """A client. Everything it asks goes through the edge, unless it was made with a service's own address."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, tokens: Tokens) -> None:
+        self.tokens = tokens
         self._session = session
         self._url = url
 
@@ -41,7 +43,7 @@ class Shop:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Any request; a body that is not bytes is sent as JSON."""
-        fields = {"X-Customer-Id": customer} if customer is not None else {}
+        fields = self.tokens.header(customer) if customer is not None else {}
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if content is not None:
             fields["Content-Type"] = "application/json"
