@@ -14,6 +14,15 @@ Document = dict[str, Any]
 Items = Mapping[str, int]
 
 
+TOKEN = "X-Consistency-Token"
+
+
+def latest(*tokens: str | None) -> str | None:
+    """The token of the latest position: answers may overtake each other."""
+    given = [token for token in tokens if token is not None]
+    return max(given, key=lambda token: int(f"0{token.partition('-')[2]}", 16), default=None)
+
+
 def fresh(kind: str) -> str:
     """A name nobody else uses: a customer, a product code or a key."""
     return f"{kind}-{uuid4().hex[:12]}"
@@ -25,11 +34,16 @@ def email_of(customer: str) -> str:
 
 
 class Shop:
-    """A client. Everything it asks goes through the edge, unless it was made with a service's own address."""
+    """A client. Everything it asks goes through the edge, unless it was made with a service's own address.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    As a good client does, it sends on the last consistency token it was given, unless it is a `forgetful` one.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, forgetful: bool = False) -> None:
         self._session = session
         self._url = url
+        self._forgetful = forgetful
+        self.token: str | None = None
 
     async def ask(
         self,
@@ -45,8 +59,13 @@ class Shop:
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if content is not None:
             fields["Content-Type"] = "application/json"
+        if self.token is not None and method == "GET":
+            fields[TOKEN] = self.token
         fields |= headers or {}
-        return await send(self._session, method, self._url + path, headers=fields, content=content)
+        answer = await send(self._session, method, self._url + path, headers=fields, content=content)
+        if not self._forgetful:
+            self.token = latest(self.token, answer.headers.get(TOKEN))
+        return answer
 
     async def stock_up(self, stocked: int = 1000, *, price_cents: int = 1250, sku: str | None = None) -> str:
         """A product of one's own on the shelf; returns its code."""
