@@ -4,14 +4,16 @@ Redis away means slower, never wrong. A reader with a consistency token gets not
 comes; one without gets what was true a moment ago: the change's announcement takes milliseconds.
 
 What makes that so: entries only get newer (`entries`); a load that turns out older than what is known to exist (the
-replica lags behind an announcement) is made again on the primary; loads of one key are shared within the process
-(single flight), but never with a reader who needs more than they see.
+replica lags behind an announcement) is made again on the primary; looks at one key and loads of it are shared within
+the process (single flight), but never with a reader who needs more than they see.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from chassis import metrics
 from chassis.bloom import Bloom
@@ -58,6 +60,7 @@ class Cache:
         self.bloom = Bloom(redis, cached.name)
         self._cached = cached
         self._reads = reads
+        self._looks: dict[str, asyncio.Task[Entry | None]] = {}
         self._flights: dict[str, asyncio.Task[Found]] = {}
         self._filling: asyncio.Task[None] | None = None
 
@@ -70,11 +73,12 @@ class Cache:
     async def announce(self, key: str, version: int) -> None:
         """The row has this version now. Raises `RedisAwayError`; then it must be announced again."""
         await self.entries.bury(key, version)
+        self._looks.pop(key, None)
         await self.bloom.add(key)
 
     async def _find(self, key: str, need: int) -> Found:
         try:
-            entry = await self.entries.get(key)
+            entry = await self._look(key)
             if entry is not None and entry.serves(need):
                 self._count("negative" if entry.body is None else "hit")
                 return Found(entry.body, "cache")
@@ -86,6 +90,14 @@ class Cache:
             return await self._share(key, need, away=True)
         self._count("miss" if entry is None else "replaced" if entry.tombstone else "behind")
         return await self._share(key, need, away=False)
+
+    async def _look(self, key: str) -> Entry | None:
+        """What Redis has: asked once for all who want to know at the same moment."""
+        look = self._looks.get(key)
+        if look is None:
+            look = self._looks[key] = asyncio.create_task(self.entries.get(key), name=f"look {self.name}")
+            look.add_done_callback(partial(_land, self._looks, key))
+        return await asyncio.shield(look)
 
     async def _cannot_exist(self, key: str) -> bool:
         may_exist = await self.bloom.look(key)
@@ -103,13 +115,8 @@ class Cache:
                 return found
         flight = asyncio.create_task(self._load(key, need, away=away), name=f"load {self.name}")
         self._flights[key] = flight
-        flight.add_done_callback(lambda done: self._land(key, done))
+        flight.add_done_callback(partial(_land, self._flights, key))
         return await asyncio.shield(flight)
-
-    def _land(self, key: str, flight: asyncio.Task[Found]) -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            flight.exception()  # retrieved, also where everybody who waited has gone
 
     async def _load(self, key: str, need: int, *, away: bool) -> Found:
         """From the database, and into Redis, unless that is away.
@@ -173,6 +180,13 @@ class Cache:
 
     def _count(self, result: str) -> None:
         metrics.CACHE_REQUESTS_TOTAL.labels(self.name, result).inc()
+
+
+def _land(tasks: dict[str, asyncio.Task[Any]], key: str, done: asyncio.Task[Any]) -> None:
+    if tasks.get(key) is done:
+        del tasks[key]
+    if not done.cancelled():
+        done.exception()  # retrieved, also where everybody who waited has gone
 
 
 def _sees(entry: Entry, need: int) -> int:
