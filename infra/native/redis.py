@@ -10,7 +10,7 @@ from native.ports import HOST, SERVICES
 from native.program import Program
 
 # Reading and writing values, scripts, and what a connection begins with; no administration, no look at other keys.
-MAY = "+@read +@write +@scripting +@connection +time -@dangerous -scan -randomkey -script|flush -script|kill"
+MAY = (INFRA / "redis" / "rights").read_text().strip()
 
 
 def program(layout: Layout, plan: Plan) -> Program:

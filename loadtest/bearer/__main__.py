@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("subject", help="who is asking: the customer")
     parser.add_argument("--scope", default="", help="what they may do besides: admin")
     parser.add_argument("--seconds", type=float, default=LIFETIME_SECONDS, help=f"how long ({LIFETIME_SECONDS})")
-    parser.add_argument("--stack", help="a native stack's name (env STACK; or a key's file in env TOKEN_SIGNING_KEY)")
+    parser.add_argument("--stack", help="a stack's name (env STACK; or a key's file in env TOKEN_SIGNING_KEY)")
     arguments = parser.parse_args()
     try:
         tokens = Tokens.load(arguments.stack)

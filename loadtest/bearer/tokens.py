@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import jwt
 
-from native import Stack, StackError, tokens
+import runtime
+from native import StackError
 from native.layout import DEFAULT_STACK
 
 ALGORITHM = "ES256"
@@ -38,11 +39,11 @@ class Tokens:
 
     @classmethod
     def load(cls, stack: str | None = None, given: Mapping[str, str] = os.environ) -> Self:
-        """With the key of the native stack of this name, or the one in TOKEN_SIGNING_KEY, or the stack in STACK."""
+        """With the key of the stack of this name, or the one in TOKEN_SIGNING_KEY, or of the stack in STACK."""
         if stack is None and (file := given.get("TOKEN_SIGNING_KEY")):
             return cls(Path(file))
         try:
-            return cls(tokens.signing_key(Stack(stack or given.get("STACK") or DEFAULT_STACK).layout))
+            return cls(runtime.running(stack or given.get("STACK") or DEFAULT_STACK).signing_key)
         except StackError as error:
             raise NoKeyError(str(error)) from None
 
