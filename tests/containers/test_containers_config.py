@@ -116,7 +116,7 @@ def test_each_user_of_a_server_is_one_service_alone(services: dict[str, Document
     shared = {secret: names for secret, names in holders.items() if len(names) > 1}
     assert shared == {
         "postgres-exporter": ["postgres-exporter-1", "postgres-exporter-2"],
-        "token-keys": ["order", "payment", "notification"],  # public keys, no password
+        "token-keys": ["notification", "order", "payment"],  # public keys, no password
     }
 
 
