@@ -10,7 +10,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench doctor kill freeze resume restart failover test test-faults test-compose
+.PHONY: help up down status logs demo verify bench doctor token kill freeze resume restart failover test test-faults test-compose
 .PHONY: lint types lock tools dev
 
 help:  ## this map
@@ -40,6 +40,8 @@ test-faults: dev  ## the long part of the fault suite: every crash point, kills,
 	@$(PY) -m pytest -m faults_long tests/faults
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
 	@infra/offline/engine start && $(PY) -m pytest tests/containers
+token:  ## a bearer token for curl: make token SUBJECT=me, or SCOPE=admin for the shop itself
+	@$(PY) -m bearer $(or $(SUBJECT),$(if $(SCOPE),$(SCOPE),me)) $(if $(SCOPE),--scope $(SCOPE))
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting
@@ -50,7 +52,7 @@ lock: dev  ## make all requirement files anew from the pyproject.toml files
 	@infra/native/lock
 
 # Everything but up, test, lint, types and lock uses what those have made.
-down status logs demo verify bench doctor kill freeze resume restart failover: | $(PY)
+down status logs demo verify bench doctor token kill freeze resume restart failover: | $(PY)
 $(PY):
 	@echo "there is no Python environment yet: make up" >&2; exit 1
 

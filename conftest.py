@@ -1,7 +1,8 @@
 """One stack for the whole test run: the project's own servers, simulators and services, started by its own commands.
 
 Two replicas of each service, and every time shortened: call (0.5 s) < lease (2 s) < charge give-up (4 s) < order
-expiry (10 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once.
+expiry (10 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once; `TEST_STACK` is
+its name, so that two runs do not meet.
 """
 
 import asyncio
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from bearer import Tokens
 from chassis.db import Database
 from chassis.migrations import upgrade
 from chassis.settings import ServiceSettings
-from native import Stack, free_base
+from native import Stack, free_base, passwords
 
 COMMON = {"QS_CALL_TIMEOUT_SECONDS": "0.5", "QS_EFFECT_LEASE_SECONDS": "2"}
 SETTINGS = {
@@ -28,13 +30,19 @@ SETTINGS = {
 def stack() -> Iterator[Stack]:
     """Everything, up."""
     keep = "KEEP_STACK" in os.environ
-    stack = Stack("tests", base_port=None if keep else free_base())
+    stack = Stack(os.environ.get("TEST_STACK", "tests"), base_port=None if keep else free_base())
     if not keep:
         stack.down(volumes=True)  # what a run that was broken off, or one that kept it, has left
     stack.up(replicas=2, settings=SETTINGS, patroni=False)
     yield stack
     if not keep:
         stack.down(volumes=True)
+
+
+@pytest.fixture(scope="session")
+def tokens(stack: Stack) -> Tokens:
+    """Bearer tokens, signed with the stack's own key."""
+    return Tokens.load(stack.name)
 
 
 @pytest.fixture(scope="session")
@@ -69,5 +77,10 @@ def settings_of(stack: Stack, database: str, **changes: Any) -> ServiceSettings:
         "broker_port": stack.ports["rabbitmq"],
         "broker_user": "order",
         "broker_password": stack.secret("order"),
+        "redis_host": "127.0.0.1",
+        "redis_port": stack.ports["redis"],
+        "redis_user": "order",
+        "redis_password": stack.secret("order_redis"),
+        "token_keys_file": passwords.directory(stack.layout, "order") / "token_keys.json",
     }
     return ServiceSettings.model_validate({**values, **changes})

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from bearer import Tokens
 from native import Stack
 from outside.books import Books, open_books
 from outside.bus import Bus
 from outside.mailbox import Mailbox
+from outside.meters import Meters
 from outside.provider import Provider
 from outside.shop import Shop, fresh
 
@@ -24,9 +26,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture(scope="session")
-def shop(stack: Stack, session: aiohttp.ClientSession) -> Shop:
+def shop(stack: Stack, session: aiohttp.ClientSession, tokens: Tokens) -> Shop:
     """The shop's API, at the edge."""
-    return Shop(session, stack.url("edge"))
+    return Shop(session, stack.url("edge"), tokens)
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +48,12 @@ async def books(stack: Stack) -> AsyncIterator[Books]:
     """The three databases."""
     async with open_books(stack) as books:
         yield books
+
+
+@pytest.fixture(scope="session")
+def meters(stack: Stack, session: aiohttp.ClientSession) -> Meters:
+    """What the services say about themselves."""
+    return Meters(stack, session)
 
 
 @pytest.fixture(scope="session")

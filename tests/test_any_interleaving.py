@@ -22,11 +22,13 @@ import notification.handlers
 import order.handlers
 import payment.handlers
 import provider.charges as provider_side
+from chassis.claims import claim
 from chassis.db import Cause, Database, Session
-from chassis.effects import Step, claim
+from chassis.effects import Step, effect_guard
 from chassis.events import Envelope, uuid7
 from chassis.outbox import emit, emitted
-from chassis.runner import Result, Runner
+from chassis.results import Result
+from chassis.runner import Runner
 from chassis.settings import ServiceSettings
 from notification.effects import Mail
 from notification.mail import Receipt
@@ -100,9 +102,10 @@ class World:
         self.held: list[tuple[str, Result]] = []
         provider: Any = self.provider
         mailer: Any = self.mailer
+        guard = effect_guard("provider", timeout_seconds=1, concurrency=1)
         steps: dict[str, list[Step]] = {
-            "payment": [Charge(provider, 1, 60), Void(provider, 1), Refund(provider, 1)],
-            "notification": [Mail(mailer, 1)],
+            "payment": [Charge(provider, guard, 60), Void(provider, guard), Refund(provider, guard)],
+            "notification": [Mail(mailer, effect_guard("smtp", 1, 1))],
         }
         self.steps = {step.kind: step for kinds in steps.values() for step in kinds}
         self.runners = {name: self._runner(name, kinds) for name, kinds in steps.items()}
@@ -164,7 +167,7 @@ class World:
     async def _perform(self, n: int) -> tuple[str, Result] | None:
         name = ("payment", "notification")[n % 2]
         async with self.databases[name].transaction("test", Cause.new()) as session:
-            found = await claim(session, 1, lease_seconds=0)
+            found = await claim(session, list(self.steps), 1, lease_seconds=0)
         if not found:
             return None
         return name, Result(found[0], await self.steps[found[0].kind].perform(found[0]))
@@ -172,7 +175,7 @@ class World:
     async def perform(self, n: int) -> None:
         """A call is made and its result written."""
         if done := await self._perform(n):
-            await self.runners[done[0]]._settle_alone(done[1])
+            await self.runners[done[0]]._writer.write_alone(done[1])
 
     async def lose(self, n: int) -> None:
         """A call is made and its answer does not arrive, or not yet."""
@@ -183,16 +186,16 @@ class World:
         """An answer that was held back arrives."""
         if self.held:
             name, result = self.held.pop(n % len(self.held))
-            await self.runners[name]._settle_alone(result)
+            await self.runners[name]._writer.write_alone(result)
 
     async def give_up(self, _: int) -> None:
         """A charge that is waiting runs into its deadline."""
         async with self.databases["payment"].transaction("test", Cause.new()) as session:
-            found = await claim(session, 1, lease_seconds=0)
+            found = await claim(session, list(self.steps), 1, lease_seconds=0)
         for effect in found:
             expired = dataclasses.replace(effect, expired=effect.kind == "charge")
             result = Result(expired) if expired.expired else Result(effect, later="not a charge")
-            await self.runners["payment"]._settle_alone(result)
+            await self.runners["payment"]._writer.write_alone(result)
             await self._make_due()
 
     async def expire(self, _: int) -> None:
@@ -229,7 +232,7 @@ class World:
             for n in (0, 1):
                 if done := await self._perform(n):
                     busy = True
-                    await self.runners[done[0]]._settle_alone(done[1])
+                    await self.runners[done[0]]._writer.write_alone(done[1])
 
 
 ACTIONS = ("deliver", "deliver", "perform", "perform", "repeat", "lose", "arrive_late", "give_up", "expire", "cancel")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from bearer import Tokens
 from native import Stack
 from outside.books import Books
 from outside.http import Answer, send_raw
@@ -13,12 +14,12 @@ from outside.shop import Shop, email_of, fresh
 
 KEYS = {"missing": None, "empty": "", "too long": "k" * 256}
 WITH_NUL = {
-    "in the customer": b"X-Customer-Id: some\0body\r\n",
+    "in the correlation id": b"X-Correlation-Id: some\0thing\r\n",
     "in the key": b"Idempotency-Key: k\0\r\n",
     "in the type": b"Content-Type: application/json\0\r\n",
 }
 BROKEN = {
-    "a bare carriage return": b"Idempotency-Key: k\rX-Customer-Id: admin\r\n",
+    "a bare carriage return": b"Idempotency-Key: k\rX-Correlation-Id: c\r\n",
     "a header without a colon": b"Idempotency-Key\r\n",
     "a space in a header's name": b"Idempotency Key: k\r\n",
     "a negative length": b"Content-Length: -1\r\n",
@@ -59,30 +60,32 @@ async def test_a_correlation_id_that_is_none_is_replaced(shop: Shop, customer: s
     assert UUID(answer.headers["X-Correlation-Id"]).version == 7
 
 
-async def post_raw(stack: Stack, customer: str, sku: str, lines: bytes) -> Answer:
+async def post_raw(stack: Stack, tokens: Tokens, customer: str, sku: str, lines: bytes) -> Answer:
     """An order with these header lines, exactly as they are."""
     body = {"items": [{"sku": sku, "quantity": 1}], "payment_token": "tok_ok", "email": email_of(customer)}
     content = json.dumps(body).encode()
-    head = f"POST /orders HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nX-Customer-Id: {customer}\r\n".encode()
+    head = (
+        f"POST /orders HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nAuthorization: Bearer {tokens.of(customer)}\r\n"
+    )
     length = b"" if b"Content-Length" in lines else f"Content-Length: {len(content)}\r\n".encode()
-    return await send_raw(stack.ports["edge"], head + length + lines + b"\r\n" + content)
+    return await send_raw(stack.ports["edge"], head.encode() + length + lines + b"\r\n" + content)
 
 
 @pytest.mark.parametrize("name", WITH_NUL)
 async def test_a_header_with_a_nul_is_refused_as_a_problem(
-    *, name: str, stack: Stack, shop: Shop, books: Books, customer: str, sku: str
+    *, name: str, stack: Stack, tokens: Tokens, shop: Shop, books: Books, customer: str, sku: str
 ) -> None:
     async with nothing_written(books, shop, customer, sku):
-        answer = await post_raw(stack, customer, sku, WITH_NUL[name])
+        answer = await post_raw(stack, tokens, customer, sku, WITH_NUL[name])
 
     assert_refused(answer, 400)
 
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_a_request_that_is_no_http_is_refused(
-    *, name: str, stack: Stack, shop: Shop, books: Books, customer: str, sku: str
+    *, name: str, stack: Stack, tokens: Tokens, shop: Shop, books: Books, customer: str, sku: str
 ) -> None:
     async with nothing_written(books, shop, customer, sku):
-        answer = await post_raw(stack, customer, sku, BROKEN[name])
+        answer = await post_raw(stack, tokens, customer, sku, BROKEN[name])
 
     assert answer.status == 400  # said by the edge's parser, which knows no problem documents

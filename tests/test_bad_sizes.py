@@ -40,8 +40,10 @@ def chunked(request: pytest.FixtureRequest) -> bool:
     return bool(request.param == "in parts")
 
 
-async def post(session: aiohttp.ClientSession, door: str, customer: str, content: bytes, *, chunked: bool) -> Answer:
-    headers = {"X-Customer-Id": customer, "Idempotency-Key": fresh("key"), "Content-Type": "application/json"}
+async def post(
+    session: aiohttp.ClientSession, door: str, credentials: dict[str, str], content: bytes, *, chunked: bool
+) -> Answer:
+    headers = {**credentials, "Idempotency-Key": fresh("key"), "Content-Type": "application/json"}
     sent = in_parts(content) if chunked else content
     return await send(session, "POST", f"{door}/orders", headers=headers, content=sent)
 
@@ -49,7 +51,7 @@ async def post(session: aiohttp.ClientSession, door: str, customer: str, content
 async def test_a_body_of_the_largest_size_is_taken(
     *, door: str, chunked: bool, session: aiohttp.ClientSession, shop: Shop, customer: str, sku: str
 ) -> None:
-    answer = await post(session, door, customer, order(customer, sku, LIMIT_BYTES), chunked=chunked)
+    answer = await post(session, door, shop.tokens.header(customer), order(customer, sku, LIMIT_BYTES), chunked=chunked)
 
     assert answer.status == 202, answer.text
     await shop.ended(customer, answer.json()["id"])
@@ -68,7 +70,7 @@ async def test_a_larger_body_is_refused_and_nothing_is_ordered(
     content = order(customer, sku, LIMIT_BYTES + 1)
 
     async with nothing_written(books, shop, customer, sku):
-        answer = await post(session, door, customer, content, chunked=chunked)
+        answer = await post(session, door, shop.tokens.header(customer), content, chunked=chunked)
 
     assert_refused(answer, 413)
 
@@ -80,7 +82,7 @@ async def test_a_command_that_needs_no_body_is_not_carried_out_with_one_that_is_
     before = await shop.ended(customer, order_id)
 
     url, content = f"{door}/orders/{order_id}/cancel", b" " * (LIMIT_BYTES + 1)
-    answer = await send(session, "POST", url, headers={"X-Customer-Id": customer}, content=content)
+    answer = await send(session, "POST", url, headers=shop.tokens.header(customer), content=content)
 
     assert_refused(answer, 413)
     assert await shop.order(customer, order_id) == before
@@ -93,7 +95,7 @@ async def test_a_body_without_end_is_not_read_to_its_end(
 
     async with nothing_written(books, shop, customer, sku):
         try:
-            answer = await post(session, door, customer, content, chunked=True)
+            answer = await post(session, door, shop.tokens.header(customer), content, chunked=True)
         except aiohttp.ClientError:
             return  # the connection was closed while we were still sending: that is an answer, too
     assert_refused(answer, 413)

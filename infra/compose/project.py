@@ -145,6 +145,11 @@ class Project:
                 return one.ports[inside]
         raise StackError(f"'{self.name}' does not run {service}: start it with: make up STACK={self.name}")
 
+    @property
+    def signing_key(self) -> Path:
+        """The private key that bearer tokens are signed with; the services have the public one only."""
+        return before.secrets_directory() / "tokens" / "signing_key.json"
+
     def secret(self, user: str) -> str:
         """The password of a database role, a broker user (`order`, `topology`, `monitor`), `redis` or `patroni`."""
         return (before.secrets_directory() / PLACES[user]).read_text().strip()

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from native import environment, status
+from native import environment, status, tokens
 from native.errors import StackError
 from native.layout import DEFAULT_STACK
 from native.plan import parse_settings
@@ -84,6 +84,13 @@ def _component(stack: Stack, arguments: argparse.Namespace) -> None:
     print(f"{arguments.component}: {arguments.command} done")
 
 
+def _rotate(stack: Stack, _: argparse.Namespace) -> None:
+    if not tokens.signing_key(stack.layout).exists():
+        raise StackError(f"'{stack.name}' has no keys yet: start it first (make up)")
+    tokens.rotate(stack.layout)
+    print("tokens are signed with a new key; those signed with the one before are valid until the next rotation")
+
+
 COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], None]] = {
     "up": _up,
     "down": _down,
@@ -91,6 +98,7 @@ COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], None]] = {
     "logs": _logs,
     "env": _env,
     "failover": _failover,
+    "rotate": _rotate,
 }
 
 
@@ -110,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", parents=[shared], help="stop everything; the data stays")
     down.add_argument("--volumes", action="store_true", help="delete the data too")
     commands.add_parser("status", parents=[shared], help="what runs, since when, on which ports")
+    commands.add_parser("rotate", parents=[shared], help="sign bearer tokens with a new key, without a restart")
     logs = commands.add_parser("logs", parents=[shared], help="the last lines of one log, or of all")
     logs.add_argument("component", nargs="?")
     logs.add_argument("--follow", "-f", action="store_true", help="and what comes after them")

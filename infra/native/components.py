@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from native import edge, pair, passwords, patroni, postgres, prometheus, rabbitmq, redis, services
+from native import edge, pair, passwords, patroni, postgres, prometheus, rabbitmq, redis, services, tokens
 from native.errors import StackError
 from native.layout import Layout
 from native.plan import Plan
@@ -49,6 +49,7 @@ def configure(layout: Layout, plan: Plan) -> None:
     _refuse_closed(layout.root)
     _refuse_other_nodes(layout, plan)
     passwords.generate(layout)
+    tokens.generate(layout)
     for part in (_postgres(plan), rabbitmq, redis, edge, prometheus, services):
         part.configure(layout, plan)
 

@@ -1,6 +1,6 @@
 """Passwords, made at random by the first `up` and kept in files of mode 0600 below the stack's directory.
 
-`postgres/<role>`, `rabbitmq/<user>`, `redis/default` and `patroni/api` hold each password once. Every process gets a
+`postgres/<role>`, `rabbitmq/<user>`, `redis/<user>` and `patroni/api` hold each password once. Every process gets a
 directory of its own, `for/<process>`, with only the secrets it is meant to know, named as its settings are
 (QS_SECRETS_DIR).
 """
@@ -20,10 +20,18 @@ POSTGRES_ROLES = (
     "exporter",
 )
 RABBITMQ_USERS = (*SERVICES, "topology", "monitor")
+
+
+def redis_user(service: str) -> str:
+    """What a service's password for the cache is called; its user there has the service's own name."""
+    return f"{service}_redis"
+
+
 PLACES = {
     **{role: f"postgres/{role}" for role in POSTGRES_ROLES},
     **{user: f"rabbitmq/{user}" for user in RABBITMQ_USERS},
     "redis": "redis/default",
+    **{redis_user(service): f"redis/{service}" for service in SERVICES},
     "patroni": "patroni/api",
 }
 
@@ -41,7 +49,7 @@ def generate(layout: Layout) -> None:
 
 
 def password(layout: Layout, user: str) -> str:
-    """The password of a database role, a broker user (`order`, `topology`, `monitor`), `redis` or `patroni`."""
+    """The password of a database role, a broker user, `redis` or its user (`order_redis`), or `patroni`."""
     if user not in PLACES:
         raise StackError(f"nobody is called '{user}' here: choose one of {', '.join(PLACES)}")
     file = layout.secrets / PLACES[user]
@@ -56,7 +64,9 @@ def directory(layout: Layout, process: str) -> Path:
 
 
 def _processes() -> dict[str, dict[str, str]]:
-    services = {s: {"database_password": f"{s}_app", "broker_password": s} for s in SERVICES}
+    services = {
+        s: {"database_password": f"{s}_app", "broker_password": s, "redis_password": redis_user(s)} for s in SERVICES
+    }
     migrations = {f"migrate-{s}": {"owner_password": f"{s}_owner"} for s in SERVICES}
     topology = {"topology": {f"{user}_password": user for user in RABBITMQ_USERS}}
     return services | migrations | topology

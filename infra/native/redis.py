@@ -6,8 +6,11 @@ from native import passwords, probes
 from native.errors import StackError
 from native.layout import INFRA, Layout
 from native.plan import Plan
-from native.ports import HOST
+from native.ports import HOST, SERVICES
 from native.program import Program
+
+# Reading and writing values, scripts, and what a connection begins with; no administration, no look at other keys.
+MAY = (INFRA / "redis" / "rights").read_text().strip()
 
 
 def program(layout: Layout, plan: Plan) -> Program:
@@ -39,8 +42,15 @@ bind {HOST}
 port {plan.ports["redis"]}
 dir {layout.data("redis")}
 requirepass {passwords.password(layout, "redis")}
+{users(layout)}
 """
     )
+
+
+def users(layout: Layout) -> str:
+    """A user for each service, who gets at nothing but the keys that begin with the service's name."""
+    secrets = {service: passwords.password(layout, passwords.redis_user(service)) for service in SERVICES}
+    return "\n".join(f"user {name} on >{secret} ~{name}:* {MAY}" for name, secret in secrets.items())
 
 
 def _answers(layout: Layout, port: int) -> bool:

@@ -19,7 +19,8 @@ def environment(layout: Layout, plan: Plan, component: str) -> dict[str, str]:
     service, _ = split_instance(component)
     ports = plan.ports
     outside = {
-        "order": {},
+        # The edge knows which of their instances are ready.
+        "order": {f"QS_{name}_URL": f"http://{HOST}:{ports['edge']}" for name in ("PAYMENT", "NOTIFICATION")},
         "payment": {"QS_PROVIDER_URL": f"http://{HOST}:{ports['provider']}"},
         "notification": {"QS_SMTP_HOST": HOST, "QS_SMTP_PORT": str(ports["mailsink-smtp"])},
     }
@@ -31,6 +32,8 @@ def environment(layout: Layout, plan: Plan, component: str) -> dict[str, str]:
         "QS_DATABASE_HOSTS": postgres.hosts(plan),
         "QS_BROKER_HOST": HOST,
         "QS_BROKER_PORT": str(ports["rabbitmq"]),
+        "QS_REDIS_HOST": HOST,
+        "QS_REDIS_PORT": str(ports["redis"]),
         **outside[service],
         **plan.settings.get(service, {}),
     }

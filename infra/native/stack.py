@@ -12,9 +12,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from failover import FailoverError, Node, switch_over
-from native import components, passwords, postgres, processes, starting
+from native import components, passwords, postgres, processes, starting, tokens
 from native import plan as plans
 from native.errors import StackError
 from native.layout import DEFAULT_STACK, Layout
@@ -171,6 +172,11 @@ class Stack:
     def secret(self, user: str) -> str:
         """The password of a database role, a broker user (`order`, `topology`, `monitor`), `redis` or `patroni`."""
         return passwords.password(self.layout, user)
+
+    @property
+    def signing_key(self) -> Path:
+        """The private key that bearer tokens are signed with; the services have the public one only."""
+        return tokens.signing_key(self.layout)
 
     def dsn(self, role: str, database: str, node: str = "primary") -> str:
         """A PostgreSQL URL of the node that is the `primary`, or the `replica`, now."""

@@ -86,7 +86,7 @@ async def connect(host: str, port: int) -> Connection:
 
 
 def request(method: str, path: str, body: object = None, **headers: str) -> bytes:
-    """A request's bytes; `x_customer_id` becomes the header `x-customer-id`."""
+    """A request's bytes; `idempotency_key` becomes the header `idempotency-key`."""
     content = b"" if body is None else json.dumps(body).encode()
     fields = {"host": "bench", "content-type": "application/json", "content-length": str(len(content)), **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]

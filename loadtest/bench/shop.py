@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import runtime
+from bearer import Tokens
 from bench.client import Answer, BrokenOffError, connect, request
 from native.ports import HOST
 from runtime import Running
@@ -18,6 +19,7 @@ from verify.told import ACCEPTED, Told
 SKUS = tuple(f"bench-{number}" for number in range(8))
 STOCKED = 1_000_000_000  # never sold out, however often the bench runs
 CUSTOMERS = 100
+ADMIN = "admin"
 PROVIDER_LATENCY_MS = 5
 
 
@@ -47,13 +49,14 @@ class Shop:
     def __init__(self, stack: Running) -> None:
         addresses = runtime.variables(stack)
         self._edge, self._provider = _port(addresses["EDGE_URL"]), _port(addresses["PROVIDER_URL"])
+        self._tokens = Tokens.load(stack.name)
         self._run = uuid4().hex[:12]
 
     async def stock(self) -> None:
         """Put the bench's products on the shelf. Raises `SystemExit` with the shop's own words if it refuses."""
         product = {"name": "Bench", "price_cents": 1000, "stocked": STOCKED}
         for sku in SKUS:
-            await self._ask(self._edge, request("PUT", f"/products/{sku}", product, x_customer_id="admin"))
+            await self._ask(self._edge, request("PUT", f"/products/{sku}", product, **self._tokens.header(ADMIN)))
 
     @asynccontextmanager
     async def slow_provider(self) -> AsyncIterator[None]:
@@ -77,7 +80,9 @@ class Shop:
         for number in numbers:
             key, customer = f"{self._run}-{phase}-{number}", f"bench-{number % CUSTOMERS}"
             sku = SKUS[number % len(SKUS)]
-            content = request("POST", "/orders", _body(sku, number), x_customer_id=customer, idempotency_key=key)
+            content = request(
+                "POST", "/orders", _body(sku, number), idempotency_key=key, **self._tokens.header(customer)
+            )
             began, started = time.time(), time.perf_counter()
             status: int | Literal["timeout"]
             try:

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 
+from bearer import NoKeyError, Tokens
 from demo.chain import Chains
 from demo.errors import DemoError
 from demo.machine import breakable_stack, hasty_orders
@@ -39,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         sys.exit(asyncio.run(_demonstrate(arguments.stack)))
-    except (DemoError, StackError) as error:
+    except (DemoError, NoKeyError, StackError) as error:
         sys.exit(str(error))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         sys.exit(f"the databases cannot be read: {error}; see make status")
@@ -56,7 +57,7 @@ async def _demonstrate(name: str | None) -> int:
     stack = breakable_stack(addresses, name or os.environ.get("STACK") or DEFAULT_STACK)
     with tempfile.TemporaryDirectory(prefix="quicksand-demo-") as directory:
         record = Path(directory) / "told.jsonl"
-        await _tell(addresses, stack, record)
+        await _tell(addresses, Tokens.load(name), stack, record)
         print("python -m verify", flush=True)
         request = checks.Request(record=told.read(record))
         report = await checks.run(addresses, request, lambda words: print(words, file=sys.stderr, flush=True))
@@ -64,7 +65,7 @@ async def _demonstrate(name: str | None) -> int:
     return 0 if report.ok else 1
 
 
-async def _tell(addresses: Addresses, stack: Running | None, record: Path) -> None:
+async def _tell(addresses: Addresses, tokens: Tokens, stack: Running | None, record: Path) -> None:
     async with AsyncExitStack() as block:
         recorder = block.enter_context(told.Recorder(record))
         databases = await block.enter_async_context(database.connect(addresses))
@@ -73,7 +74,7 @@ async def _tell(addresses: Addresses, stack: Running | None, record: Path) -> No
         provider = Provider(http, addresses.provider)
         await block.enter_async_context(provider.faults())
         hasty = await block.enter_async_context(hasty_orders(stack)) if stack else None
-        shop = Shop(http, addresses.edge, recorder)
+        shop = Shop(http, addresses.edge, recorder, tokens)
         chains = Chains(databases.primary, subscriptions.declared())
         for product in PRODUCTS:
             await shop.stock_up(product)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
+from bearer import Tokens
 from demo.errors import DemoError
 from verify.told import ACCEPTED, Recorder, Told
 
@@ -15,6 +16,7 @@ CUSTOMER, ADMIN = "demo", "admin"
 EMAIL = "demo@mail.example"
 SPARE = 1_000  # on the shelf beside what earlier runs have sold
 POLL_SECONDS = 0.02
+CONSISTENCY = "X-Consistency-Token"
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,15 @@ class Product:
 class Shop:
     """One customer's view of the shop."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, recorder: Recorder, email: str = EMAIL) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, recorder: Recorder, tokens: Tokens, email: str = EMAIL
+    ) -> None:
+        self._tokens = tokens
         self._http = http
         self._email = email
         self._url = url
         self._recorder = recorder
+        self._token: dict[str, str] = {}  # where the last command's writing ended: what is read next must see it
 
     async def stock_up(self, product: Product) -> None:
         """Offer a product, with enough of it for this run."""
@@ -86,9 +92,11 @@ class Shop:
         at: str | None = None,
     ) -> tuple[int, dict[str, Any]]:
         url = f"{at or self._url}{path}"
-        headers = {"X-Customer-Id": customer} | ({"Idempotency-Key": key} if key else {})
+        headers = self._tokens.header(customer) | ({"Idempotency-Key": key} if key else {}) | self._token
         try:
             async with self._http.request(method, url, json=body, headers=headers) as response:
+                if CONSISTENCY in response.headers:
+                    self._token = {CONSISTENCY: response.headers[CONSISTENCY]}
                 return response.status, await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise DemoError(

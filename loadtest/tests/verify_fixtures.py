@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from verify_world import World
 
+from bearer import Tokens
 from demo import stories
 from demo.chain import Chains
 from demo.provider import Provider
@@ -30,7 +31,7 @@ async def stage(stack: Stack, addresses: Addresses, record: Path) -> AsyncIterat
     """What the demonstration's stories are played with."""
     with told.Recorder(record) as recorder:
         async with database.connect(addresses) as databases, aiohttp.ClientSession() as http:
-            shop = Shop(http, addresses.edge, recorder)
+            shop = Shop(http, addresses.edge, recorder, Tokens.load(stack.name))
             for product in stories.PRODUCTS:
                 await shop.stock_up(product)
             chains = Chains(databases.primary, subscriptions.declared())
@@ -52,7 +53,7 @@ async def world(stack: Stack, addresses: Addresses, stage: Stage, record: Path) 
     ]
     with told.Recorder(record) as recorder:
         async with aiohttp.ClientSession() as http:
-            shop = Shop(http, addresses.edge, recorder, UNMAILABLE)
+            shop = Shop(http, addresses.edge, recorder, Tokens.load(stack.name), UNMAILABLE)
             played.append(await shop.place({"concert-floor": 1}, "tok_ok"))
     for order in played:
         await stage.chains.complete(order)

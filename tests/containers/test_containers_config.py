@@ -114,7 +114,10 @@ def test_each_user_of_a_server_is_one_service_alone(services: dict[str, Document
             if name not in servers:
                 holders.setdefault(secret["source"], []).append(name)
     shared = {secret: names for secret, names in holders.items() if len(names) > 1}
-    assert shared == {"postgres-exporter": ["postgres-exporter-1", "postgres-exporter-2"]}
+    assert shared == {
+        "postgres-exporter": ["postgres-exporter-1", "postgres-exporter-2"],
+        "token-keys": ["notification", "order", "payment"],  # public keys, no password
+    }
 
 
 @pytest.mark.parametrize(

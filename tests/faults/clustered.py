@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bearer import Tokens
 from chassis.db import Database
 from chassis.settings import ServiceSettings
 from faults.conftest import SETTINGS
@@ -87,7 +88,7 @@ async def clustered(name: str, told: Path, seed: str) -> AsyncIterator[Clustered
     try:
         await asyncio.to_thread(stack.up, settings=SETTINGS)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=500)) as session:
-            shop = Shop(session, stack.url("edge"))
+            shop = Shop(session, stack.url("edge"), Tokens.load(stack.name))
             for sku in SKUS:
                 await shop.stock_up(STOCKED, sku=sku)
             yield Clustered(stack, Load(shop, told, SKUS, seed), told)

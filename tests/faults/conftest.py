@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bearer import Tokens
 from faults import capacity
 from faults.reset import reset
 from faults.system import System
@@ -74,7 +75,7 @@ async def faults_system(faults_stack: Stack, request: pytest.FixtureRequest) -> 
     """The stack with its outside world, and a third of its capacity as the pace."""
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector) as session, open_books(faults_stack) as books:
-        pace = await capacity.per_second(Shop(session, faults_stack.url("edge")), books)
+        pace = await capacity.per_second(Shop(session, faults_stack.url("edge"), Tokens.load(faults_stack.name)), books)
         say(request, f"fault suite: {pace:.0f} orders a second, a third of what this machine carries now")
         yield System(faults_stack, session, books, pace)
 

@@ -3,9 +3,9 @@
 from chassis.faults import POINTS
 from native.ports import SERVICES
 
-OWN = {"http": ("order",), "effects": ("payment", "notification"), "sweeper": (), "topology": ()}
+OWN = {"http": ("order",), "effects": ("payment", "notification"), "sweeper": (), "settlement": (), "topology": ()}
 
-# Every point with all the services that pass it; but for the two that have a test of their own.
+# Every point with all the services that pass it; but for the three that have a test of their own.
 SERVICES_OF = {point: OWN.get(point.partition(".")[0], SERVICES) for point in POINTS}
 EVERY = [point for point, services in SERVICES_OF.items() if services]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bearer import Tokens
 from faults.byhand import ByHand
 from faults.load import TOKENS, Load
 from faults.verdict import Verdict, verify
@@ -34,7 +35,7 @@ class System:
         self.session = session
         self.books = books
         self.per_second = per_second
-        self.shop = Shop(session, stack.url("edge"))
+        self.shop = Shop(session, stack.url("edge"), Tokens.load(stack.name))
         self.provider = Provider(session, stack.url("provider"))
         self.broker = Management(stack.url("rabbitmq"), "topology", stack.secret("topology"))
         self.told = Path()

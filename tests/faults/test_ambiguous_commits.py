@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bearer import Tokens
 from faults.conftest import SETTINGS
 from faults.failover import destroy_primary, promote_standby, rebuild
 from faults.load import Load
@@ -64,7 +65,7 @@ async def test_no_order_is_doubled_or_lost_when_the_primary_is_lost_in_the_middl
     swallower, proxy, stack = swallower_and_stack
     told = tmp_path / "told.jsonl"
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=500)) as session:
-        shop = Shop(session, stack.url("edge"))
+        shop = Shop(session, stack.url("edge"), Tokens.load(stack.name))
         for sku in SKUS:
             await shop.stock_up(STOCKED, sku=sku)
         load = Load(shop, told, SKUS, faults_seed)

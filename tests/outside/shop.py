@@ -7,11 +7,21 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
+from bearer import Tokens
 from outside.http import Answer, send
 from outside.waiting import eventually
 
 Document = dict[str, Any]
 Items = Mapping[str, int]
+
+
+TOKEN = "X-Consistency-Token"
+
+
+def latest(*tokens: str | None) -> str | None:
+    """The token of the latest position: answers may overtake each other."""
+    given = [token for token in tokens if token is not None]
+    return max(given, key=lambda token: int(f"0{token.partition('-')[2]}", 16), default=None)
 
 
 def fresh(kind: str) -> str:
@@ -25,11 +35,17 @@ def email_of(customer: str) -> str:
 
 
 class Shop:
-    """A client. Everything it asks goes through the edge, unless it was made with a service's own address."""
+    """A client. Everything it asks goes through the edge, unless it was made with a service's own address.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    As a good client does, it sends on the last consistency token it was given, unless it is a `forgetful` one.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, tokens: Tokens, *, forgetful: bool = False) -> None:
+        self.tokens = tokens
         self._session = session
         self._url = url
+        self._forgetful = forgetful
+        self.token: str | None = None
 
     async def ask(
         self,
@@ -41,12 +57,17 @@ class Shop:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Any request; a body that is not bytes is sent as JSON."""
-        fields = {"X-Customer-Id": customer} if customer is not None else {}
+        fields = self.tokens.header(customer) if customer is not None else {}
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if content is not None:
             fields["Content-Type"] = "application/json"
+        if self.token is not None and method == "GET":
+            fields[TOKEN] = self.token
         fields |= headers or {}
-        return await send(self._session, method, self._url + path, headers=fields, content=content)
+        answer = await send(self._session, method, self._url + path, headers=fields, content=content)
+        if not self._forgetful:
+            self.token = latest(self.token, answer.headers.get(TOKEN))
+        return answer
 
     async def opened(self) -> None:
         """Wait until the edge has noticed that the services are there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from native import edge, passwords, prometheus, services
+from native import edge, passwords, prometheus, services, tokens
 from native.layout import INFRA, Layout
 from native.plan import Plan
 from native.ports import SERVICES
@@ -65,9 +65,26 @@ def test_a_process_is_given_only_its_own_secrets(layout: Layout) -> None:
     layout.root.mkdir()
     passwords.generate(layout)
     own = passwords.directory(layout, "order")
-    assert {file.name for file in own.iterdir()} == {"database_password", "broker_password"}
+    assert {file.name for file in own.iterdir()} == {"database_password", "broker_password", "redis_password"}
     assert (own / "database_password").read_text() == passwords.password(layout, "order_app")
     assert {file.stat().st_mode & 0o777 for file in layout.secrets.rglob("*") if file.is_file()} == {0o600}
+
+
+def test_keys_are_rotated_and_only_public_ones_are_handed_out(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "SEEN_SECONDS", 0)
+    layout.root.mkdir()
+    tokens.generate(layout)
+    first = json.loads(tokens.signing_key(layout).read_text())
+    tokens.generate(layout)
+    assert json.loads(tokens.signing_key(layout).read_text()) == first
+    for _ in range(2):
+        before = json.loads(tokens.signing_key(layout).read_text())
+        tokens.rotate(layout)
+        now = json.loads(tokens.signing_key(layout).read_text())
+        known = json.loads((passwords.directory(layout, "payment") / "token_keys.json").read_text())["keys"]
+        assert [key["kid"] for key in known] == [now["kid"], before["kid"]]
+        assert not any("d" in key for key in known)
+    assert first["kid"] not in {key["kid"] for key in known}
 
 
 def test_passwords_stay_what_they_are(layout: Layout) -> None:

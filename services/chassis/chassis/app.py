@@ -7,9 +7,10 @@ close their channels; HTTP ends; effects end or give back their leases; the rela
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
+from types import MappingProxyType
 
 import uvloop
 from aio_pika.abc import AbstractRobustConnection
@@ -17,21 +18,29 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from chassis import errors, faults
+from chassis.admission import Admission
+from chassis.auth import Doorman
 from chassis.body import BodyLimit
 from chassis.broker import Publisher, connect
+from chassis.cache import Cache, Cached
 from chassis.consumer import Consumer
 from chassis.db import Database
 from chassis.effects import Step
 from chassis.health import internal_app
+from chassis.invalidation import Announcer
 from chassis.logging import configure, get_logger
 from chassis.loop import Loop
 from chassis.migrations import check_migrated
+from chassis.reads import Reads
+from chassis.redis import Redis
 from chassis.relay import Relay
 from chassis.runner import Runner
 from chassis.serving import Server
 from chassis.settings import ServiceSettings
+from chassis.shedding import Shedding
 from chassis.subscription import Subscription
 from chassis.telemetry import Telemetry
+from chassis.throttle import Throttle
 from chassis.upkeep import Upkeep
 from chassis.worker import Worker
 
@@ -42,7 +51,7 @@ RELAY_SECONDS = 5.0
 Sweep = Callable[[Database], Awaitable[bool | None]]
 
 
-def create_api(settings: ServiceSettings, database: Database, routers: Sequence[APIRouter]) -> FastAPI:
+def create_api(settings: ServiceSettings, reads: Reads, routers: Sequence[APIRouter], **state: object) -> FastAPI:
     """The public HTTP app: problem documents, bounded bodies, correlation ids, nothing else on its port."""
     api = FastAPI(
         docs_url=None,
@@ -50,12 +59,20 @@ def create_api(settings: ServiceSettings, database: Database, routers: Sequence[
         openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours: chassis.telemetry
-        middleware=[Middleware(Telemetry), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(Telemetry),
+            Middleware(Shedding, target_seconds=settings.target_seconds),
+            Middleware(BodyLimit),
+        ],
     )
     for router in routers:
         api.include_router(router)
     api.state.settings = settings
-    api.state.database = database
+    api.state.doorman = Doorman(settings)
+    api.state.database = reads.database
+    api.state.reads = reads
+    for name, value in state.items():
+        setattr(api.state, name, value)
     errors.install(api)
     return api
 
@@ -72,6 +89,8 @@ class Service:
         steps: Sequence[Step] = (),
         sweeps: Sequence[tuple[str, Sweep, float]] = (),
         resources: Sequence[AbstractAsyncContextManager[object]] = (),
+        cached: Sequence[Cached] = (),
+        state: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         consumer.check()
         contract = consumer.contract
@@ -80,13 +99,19 @@ class Service:
         self._resources = resources
         self._stopping = asyncio.Event()
         self._database = Database(settings)
+        self._reads = Reads(self._database)
+        self._redis = Redis(settings)
+        caches = {each.name: Cache(each, self._redis, self._reads) for each in cached}
+        self._announcer = Announcer(self._database, caches)
         self._publisher = Publisher(settings, contract.vhost)
         self._relay = Relay(contract, self._database, self._publisher, settings.partitions)
         self._runner = Runner(self._database, steps, consumer.aggregate, settings)
         self._upkeep = Upkeep(self._database)
         self._sweeps = [Loop(name, partial(sweep, self._database), pace) for name, sweep, pace in sweeps]
         self._worker = Worker(consumer, self._database)
-        api = create_api(settings, self._database, routers)
+        throttle = Throttle(self._redis, settings.customer_requests_per_second, settings.customer_burst)
+        admission = Admission(throttle, lambda: self._upkeep.backlog_seconds, settings.most_backlog_seconds)
+        api = create_api(settings, self._reads, routers, redis=self._redis, caches=caches, admission=admission, **state)
         self._api = Server(api, settings.http_host, settings.http_port)
         self._internal = Server(internal_app(self._missing), settings.http_host, settings.internal_port)
 
@@ -111,6 +136,7 @@ class Service:
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._database.close)
+            stack.push_async_callback(self._redis.close)
             for resource in self._resources:
                 await stack.enter_async_context(resource)
             await check_migrated(self._database, self._consumer.contract.service)
@@ -131,7 +157,8 @@ class Service:
 
     async def _work(self) -> None:
         """Everything at once, each stopped in its turn; whatever fails for good ends the process."""
-        loops = [self._upkeep.sampling, self._upkeep.keeping, *self._sweeps]
+        loops = [self._upkeep.sampling, self._upkeep.keeping, self._reads.replica.watching]
+        loops += [*self._announcer.loops, *self._sweeps]
         async with asyncio.TaskGroup() as group:
             for loop in (*loops, *self._runner.loops):
                 group.create_task(loop.run(), name=loop.name)

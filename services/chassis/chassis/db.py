@@ -1,18 +1,19 @@
 """A service's database: its pools, its transactions, and when to try one again."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, stop_never, wait_random_exponential
 
 from chassis.connect import Connector, NoNodeError, Role, create_engine
-from chassis.session import Aggregate, Base, Cause, Listener, Session
+from chassis.consistency import CLUSTER, token_of, written
+from chassis.session import COMMITTING, Aggregate, Base, Cause, Listener, Session
 from chassis.settings import ServiceSettings
 
 __all__ = ["Aggregate", "Base", "Cause", "Database", "Session", "patience", "retrying", "transient", "unavailable"]
@@ -39,6 +40,7 @@ class Database:
     def __init__(self, settings: ServiceSettings) -> None:
         self.listeners: list[Listener] = []
         self.session_info: dict[str, Any] = {}
+        self.cluster: int | None = None  # the database cluster's identifier, known from the first connection on
         self.engines = {pool: self._engine(settings, role) for pool, role in POOLS.items()}
         options: dict[str, Any] = {
             "class_": Session,
@@ -47,6 +49,16 @@ class Database:
             "info": self.session_info,
         }
         self._sessions = {pool: async_sessionmaker(engine, **options) for pool, engine in self.engines.items()}
+        for engine in self.engines.values():
+            event.listen(engine.sync_engine, "connect", self._learn_cluster)
+        event.listen(self.engines["api"].sync_engine, "checkin", _learn_position)
+
+    def _learn_cluster(self, connection: Any, _: object) -> None:
+        self.cluster = connection.run_async(lambda driver: driver.fetchval(CLUSTER))
+
+    def token(self, session: Session) -> str:
+        """The consistency token of a command's transaction, once it is committed."""
+        return token_of(self.cluster, session.position)
 
     @staticmethod
     def _engine(settings: ServiceSettings, role: Role) -> Any:
@@ -91,6 +103,15 @@ class Database:
         """Close the pools."""
         for engine in self.engines.values():
             await engine.dispose()
+
+
+def _learn_position(connection: Any, record: Any) -> None:
+    """After a command's COMMIT, on its own connection, so that no other node answers; a round trip of its own."""
+    session: Session | None = record.info.pop(COMMITTING, None)
+    if session is None or connection is None:
+        return
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # committed it is, whatever happens now
+        session.position = connection.run_async(written)
 
 
 def transient(error: BaseException) -> bool:

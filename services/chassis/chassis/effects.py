@@ -7,7 +7,7 @@ time, except that a new one may supersede an unfinished one.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,6 +17,10 @@ from sqlalchemy import Row, text
 from chassis.db import Aggregate, Cause, Session
 from chassis.events import uuid7
 from chassis.outbox import columns
+from chassis.resilience import BreakerPolicy, Guard, Policy
+
+WAITING_PER_CALL = 8  # what is handed over in memory and finds no place is given back
+SLOW_SHARE = 0.8  # of the time limit: who needs that long as a rule is about to fail
 
 SUPERSEDE = text("""
     UPDATE effects SET done_at = now(), outcome = 'superseded'
@@ -30,45 +34,15 @@ INSERT = text("""
            now() + make_interval(secs => give_up),
            CASE WHEN leased THEN 1 ELSE 0 END,
            CASE WHEN leased THEN now() + make_interval(secs => :lease) END
-    FROM (SELECT row.*, :hand_over AND row_number() OVER (PARTITION BY row.subject ORDER BY row.id) = 1 AND NOT EXISTS (
+    FROM (SELECT row.*, hand_over AND row_number() OVER (PARTITION BY row.subject ORDER BY row.id) = 1 AND NOT EXISTS (
               SELECT FROM effects AS earlier WHERE earlier.subject = row.subject AND done_at IS NULL) AS leased
           FROM unnest(CAST(:id AS uuid[]), CAST(:kind AS text[]), CAST(:subject AS uuid[]),
                       CAST(:aggregate_id AS uuid[]), CAST(:payload AS text[]), CAST(:partition AS int[]),
                       CAST(:correlation_id AS uuid[]), CAST(:causation_id AS uuid[]),
-                      CAST(:give_up AS float8[]))
+                      CAST(:give_up AS float8[]), CAST(:hand_over AS bool[]))
                AS row (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id,
-                       give_up)) AS row
+                       give_up, hand_over)) AS row
     RETURNING id, attempt
-""")
-CLAIM = text("""
-    UPDATE effects SET attempt = attempt + 1, leased_until = now() + make_interval(secs => :lease)
-    WHERE id IN (
-        SELECT id FROM effects AS due
-        WHERE done_at IS NULL AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
-          AND NOT EXISTS (SELECT FROM effects AS earlier
-                          WHERE earlier.subject = due.subject AND earlier.done_at IS NULL AND earlier.id < due.id)
-        ORDER BY due_at LIMIT :room FOR UPDATE SKIP LOCKED)
-    RETURNING id, kind, subject, aggregate_id, CAST(payload AS text) AS payload, partition, attempt,
-              correlation_id, causation_id, coalesce(now() >= give_up_at, false) AS expired
-""")
-FENCE = text("""
-    UPDATE effects SET done_at = now(), leased_until = NULL, outcome = row.outcome
-    FROM unnest(CAST(:id AS uuid[]), CAST(:attempt AS int[]), CAST(:outcome AS text[])) AS row (id, attempt, outcome)
-    WHERE effects.id = row.id AND effects.attempt = row.attempt AND done_at IS NULL
-    RETURNING effects.id, effects.attempt
-""")
-RETRY_LATER = text("""
-    UPDATE effects SET leased_until = NULL, outcome = row.outcome,
-        due_at = least(now() + make_interval(secs => row.seconds), coalesce(give_up_at, 'infinity'))
-    FROM unnest(CAST(:id AS uuid[]), CAST(:attempt AS int[]), CAST(:outcome AS text[]),
-                CAST(:seconds AS float8[])) AS row (id, attempt, outcome, seconds)
-    WHERE effects.id = row.id AND effects.attempt = row.attempt AND done_at IS NULL
-    RETURNING effects.id, effects.attempt
-""")
-GIVE_BACK = text("""
-    UPDATE effects SET leased_until = NULL, due_at = now()
-    FROM unnest(CAST(:id AS uuid[]), CAST(:attempt AS int[])) AS row (id, attempt)
-    WHERE effects.id = row.id AND effects.attempt = row.attempt AND done_at IS NULL
 """)
 
 
@@ -101,18 +75,25 @@ class Effect:
 
 @dataclass(frozen=True)
 class RunnerFacts:
-    """What a transaction must know of this process' runner: how many calls it could start, and each kind's deadline."""
+    """What a transaction must know of this process' runner: how many calls it can take on, and each kind's deadline."""
 
-    room: Callable[[], int]
+    room: Callable[[str], int]
     lease_seconds: float
     give_up_seconds: Mapping[str, float | None]
 
 
-NO_RUNNER = RunnerFacts(room=lambda: 0, lease_seconds=0, give_up_seconds={})
+NO_RUNNER = RunnerFacts(room=lambda _: 0, lease_seconds=0, give_up_seconds={})
 
 
 class TryLater(Exception):  # noqa: N818  it asks for something, it does not accuse
-    """Raised by `perform` when the outcome is unknown or the other side asks for patience; says why."""
+    """Raised by `perform` when the outcome is unknown or the other side asks for patience; says why.
+
+    `alive` says that it is about this one call only: the other side itself is well, and no reason to leave it alone.
+    """
+
+    def __init__(self, reason: str, *, alive: bool = False) -> None:
+        super().__init__(reason)
+        self.alive = alive
 
 
 class Step(Protocol):
@@ -120,11 +101,11 @@ class Step(Protocol):
 
     `perform` may run more than once for the same effect, also at the same time after a freeze: it must send an
     idempotency key made from the effect's `subject` or `id`. Anything it raises means "try later". A call is given up
-    `give_up_seconds` after it was asked for, or never.
+    `give_up_seconds` after it was asked for, or never. Kinds of call to the same other side share its `guard`.
     """
 
     kind: str
-    timeout_seconds: float
+    guard: Guard
     give_up_seconds: float | None
 
     async def perform(self, effect: Effect) -> Any:
@@ -135,6 +116,17 @@ class Step(Protocol):
 
     async def give_up(self, effect: Effect, session: Session) -> None:
         """The deadline has passed without an outcome."""
+
+
+def effect_guard(name: str, timeout_seconds: float, concurrency: int) -> Guard:
+    """The guard of what effects call. No retry in it: the row is the retry."""
+    policy = Policy(
+        timeout_seconds=timeout_seconds,
+        concurrency=concurrency,
+        queue=WAITING_PER_CALL * concurrency,
+        breaker=BreakerPolicy(slow_seconds=SLOW_SHARE * timeout_seconds),
+    )
+    return Guard(name, policy, blames=lambda error: not (isinstance(error, TryLater) and error.alive))
 
 
 @dataclass(frozen=True)
@@ -211,8 +203,8 @@ async def _write(session: Session) -> None:
     del fields["supersedes"]
     runner: RunnerFacts = session.info.get("runner", NO_RUNNER)
     fields["give_up"] = [runner.give_up_seconds.get(wish.kind) for wish in wanted]
-    options = {"hand_over": runner.room() > 0, "lease": runner.lease_seconds}
-    rows = await session.execute(INSERT, {**fields, **options})
+    fields["hand_over"] = [runner.room(wish.kind) > 0 for wish in wanted]
+    rows = await session.execute(INSERT, {**fields, "lease": runner.lease_seconds})
     attempts = {row.id: row.attempt for row in rows}
     leased(session).extend(_first_attempt(wish) for wish in wanted if attempts[wish.id])
 
@@ -229,8 +221,3 @@ def _first_attempt(wish: Request) -> Effect:
         correlation_id=wish.correlation_id,
         causation_id=wish.causation_id,
     )
-
-
-async def claim(session: Session, room: int, lease_seconds: float) -> Sequence[Effect]:
-    """Lease up to `room` due effects; each claim is an attempt."""
-    return [Effect.of(row) for row in await session.execute(CLAIM, {"room": room, "lease": lease_seconds})]

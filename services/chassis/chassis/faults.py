@@ -23,6 +23,7 @@ POINTS = {
     "effects.after_answer": "the other side has answered, the result is not written",
     "effects.before_commit": "results are written, not committed",
     "sweeper.before_commit": "expired orders are cancelled, not committed",
+    "settlement.before_commit": "a day's settlement is written, not committed",
     "topology.after_first": "the topology job has declared one section of many",
 }
 

@@ -4,6 +4,7 @@ Labels are closed sets (never an id). Gauges that tell what the database holds a
 service: query them with `max by`.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,10 +20,46 @@ HTTP_DURATION = Histogram(
     buckets=HTTP_BUCKETS,
 )
 HTTP_ACTIVE = Gauge("http_server_active_requests", "Requests being answered now.")
+REFUSED_TOTAL = Counter(
+    "http_requests_refused_total",
+    "Requests refused before any work was done: rate (429, a customer's bucket is empty), overload (503, the adaptive"
+    " limit), backlog (503, the outbox is too old).",
+    ("reason",),
+)
+CONCURRENCY_LIMIT = Gauge("http_concurrency_limit", "Requests that may be under way now: the adaptive limit.")
+THROTTLED_LOCALLY_TOTAL = Counter(
+    "throttled_locally_total", "Requests whose customer's bucket was this process' own, because Redis was away."
+)
 TRANSACTION_RETRIES = Counter(
     "transaction_retries_total",
     "Transactions run again as a whole after a lost connection or a conflict, by boundary.",
     ("boundary",),
+)
+
+QUERIES_TOTAL = Counter(
+    "database_queries_total",
+    "Queries by the node that answered, the node they were meant for, and why it was another one (fresh: meant for the"
+    " primary; token: unreadable or foreign; behind: not yet replayed as far as the token; lagging, away, failed).",
+    ("role", "intent", "reason"),
+)
+REPLICA_LAG = Gauge("replica_lag_seconds", "How much older the heartbeat on the replica is than on the primary.")
+REPLICA_USABLE = Gauge("replica_usable", "1 while this process reads from the replica, 0 while from the primary.")
+
+REDIS_AWAY_TOTAL = Counter("redis_away_total", "Questions to Redis that were not answered in time, or with an error.")
+CACHE_REQUESTS_TOTAL = Counter(
+    "cache_requests_total",
+    "Reads through a cache, by result (hit; negative: known not to exist; absent: never existed, by the Bloom filter;"
+    " miss; behind: older than the token; replaced: invalidated; away: Redis did not answer).",
+    ("cache", "result"),
+)
+CACHE_LOAD_DURATION = Histogram(
+    "cache_load_duration_seconds", "Time to load one entry from the database.", ("cache",), buckets=HTTP_BUCKETS
+)
+CACHE_INVALIDATION_AGE = Histogram(
+    "cache_invalidation_age_seconds",
+    "Time from the start of a change's transaction until the cache knew of it.",
+    ("cache",),
+    buckets=AGE_BUCKETS,
 )
 
 PUBLISHED_TOTAL = Counter(
@@ -68,7 +105,28 @@ EFFECT_CALLS_TOTAL = Counter(
 EFFECT_DURATION = Histogram(
     "effect_call_duration_seconds", "Time of one call to the outside world.", ("kind",), buckets=HTTP_BUCKETS
 )
-EFFECTS_RUNNING = Gauge("effects_running", "Calls to the outside world under way in this process now.")
+
+GUARDED_CALLS_TOTAL = Counter(
+    "guarded_calls_total",
+    "Calls to a dependency, by result (ok, failed, timeout; not made at all: open, full).",
+    ("dependency", "result"),
+)
+RETRIES_TOTAL = Counter(
+    "guard_retries_total",
+    "Calls that failed and were repeated (made) or could not be afforded (no_budget).",
+    ("dependency", "result"),
+)
+BREAKER_STATE = Gauge(
+    "circuit_breaker_state",
+    "1 for the state a dependency's circuit breaker is in (closed, open, half_open), 0 for the others.",
+    ("dependency", "state"),
+)
+BREAKER_TRANSITIONS_TOTAL = Counter(
+    "circuit_breaker_transitions_total", "Changes of a circuit breaker, by the state it came to.", ("dependency", "to")
+)
+BULKHEAD_LIMIT = Gauge("bulkhead_limit", "Calls to a dependency that may be under way at once.", ("dependency",))
+BULKHEAD_IN_USE = Gauge("bulkhead_in_use", "Calls to a dependency that are under way now.", ("dependency",))
+BULKHEAD_WAITING = Gauge("bulkhead_waiting", "Calls to a dependency that wait for one of them to end.", ("dependency",))
 
 OUTBOX_PENDING = Gauge("outbox_pending_events", "Committed events that are not yet published.")
 OUTBOX_AGE = Gauge("outbox_oldest_age_seconds", "Age of the oldest event that is not yet published; 0 when none.")
@@ -90,6 +148,12 @@ def processed(vhost: str, type_: str, partition: int, result: str, emitted_at: d
     """Count one event a consumer is done with, after its commit."""
     PROCESSED_TOTAL.labels(vhost, type_, partition, result).inc()
     MESSAGE_AGE.labels(vhost, type_).observe(_age_seconds(emitted_at))
+
+
+def breaker_state(dependency: str, states: Iterable[str], current: str) -> None:
+    """Show the state a breaker is in."""
+    for state in states:
+        BREAKER_STATE.labels(dependency, state).set(state == current)
 
 
 def _age_seconds(since: datetime) -> float:

@@ -104,6 +104,24 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_age ON idempotency (created_at);
 """
 
+READ_TABLES = """
+-- Written once a second, so that a replica that stands still can be told from a primary at rest.
+CREATE TABLE heartbeat (
+    id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO heartbeat DEFAULT VALUES;
+
+-- Rows whose cache entries are out of date: written with the change, deleted once the cache knows.
+CREATE TABLE invalidations (
+    cache text NOT NULL,
+    key text NOT NULL,
+    version bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (cache, key)
+);
+"""
+
 FUNCTIONS = (
     """
 CREATE FUNCTION day_floor(day date) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
@@ -170,7 +188,16 @@ REVOKE ALL ON FUNCTION make_days(date, integer), drop_days(text, date) FROM PUBL
 
 def create_chassis_tables() -> None:
     """Create everything the chassis keeps in a service's database, with a week of days."""
-    tables = [statement for statement in TABLES.split(";\n") if statement.strip()]
-    for statement in (*tables, *FUNCTIONS):
+    for statement in (*_statements(TABLES), *FUNCTIONS):
         op.execute(statement)
     op.execute("SELECT make_days(current_date - 1, 9)")
+
+
+def create_read_tables() -> None:
+    """Create what reading needs; in each service's second migration."""
+    for statement in _statements(READ_TABLES):
+        op.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    return [statement for statement in script.split(";\n") if statement.strip()]

@@ -18,6 +18,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from chassis import faults
 from chassis.events import Envelope, uuid7
 
+COMMITTING = "committing"  # whose commit a connection is about, in the pool's notes on it
+
 
 class Base(DeclarativeBase):
     """The declarative base of every service's tables; times have a time zone, and it is UTC."""
@@ -92,6 +94,7 @@ class Session(AsyncSession):
         self._boundary = boundary
         self.cause = cause or Cause.new()
         self.now: datetime | None = None  # database time, where the boundary has asked for it
+        self.position: int | None = None  # of the log after the commit, where the boundary is HTTP
         self._listeners = listeners
         self._deferred: dict[Hook, bool] = {}
         self._locked: dict[tuple[type[Aggregate], UUID], Aggregate | None] = {}
@@ -137,6 +140,8 @@ class Session(AsyncSession):
         """Write everything, commit without being cancelled, tell the listeners."""
         await self.prepare()
         faults.reach(f"{self._boundary}.before_commit")
+        if self._boundary == "http" and self.in_transaction():
+            (await self.connection()).info[COMMITTING] = self
         await self._commit_uncancelled()
         if self._boundary == "http":
             faults.reach("http.after_commit")

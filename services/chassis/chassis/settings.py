@@ -23,6 +23,11 @@ class SettingsError(SystemExit):
     """The settings are wrong: printed as one sentence, without a traceback, with exit status 1."""
 
 
+def secrets_directory() -> Path:
+    """Where secret files are."""
+    return Path(os.environ.get(f"{PREFIX}SECRETS_DIR", "/run/secrets"))
+
+
 class CheckedSettings(BaseSettings):
     """Settings that are read once, checked as a whole, and never hold a development secret in production."""
 
@@ -33,9 +38,8 @@ class CheckedSettings(BaseSettings):
     @classmethod
     def load(cls) -> Self:
         """Read and check everything. Raises `SettingsError` naming each wrong variable and what is wrong."""
-        secrets = Path(os.environ.get(f"{PREFIX}SECRETS_DIR", "/run/secrets"))
         try:
-            return cls(**_secret_files(cls, secrets))
+            return cls(**_secret_files(cls, secrets_directory()))
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error)) from None
 
@@ -81,9 +85,30 @@ class ServiceSettings(BaseProcessSettings):
     broker_password: SecretStr
     broker_heartbeat_seconds: int = Field(5, ge=1)
 
+    redis_host: str
+    redis_port: int = Field(6379, ge=1, le=65535)
+    redis_user: str = Field(description="also what this service's keys begin with")
+    redis_password: SecretStr
+    redis_timeout_seconds: float = Field(0.05, gt=0, description="of everything one question to Redis takes")
+
+    token_keys_file: Path = Field(
+        default_factory=lambda: secrets_directory() / "token_keys.json",
+        description="the JWKS that tokens are checked with",
+    )
+    token_audience: str = Field("quicksand", min_length=1, description="whom a token must be meant for")
+
+    customer_requests_per_second: float = Field(100, gt=0, description="what one customer may ask in the long run")
+    customer_burst: int = Field(500, ge=1, description="what one customer may ask at once after a pause")
+    target_seconds: float = Field(
+        1, gt=0, description="answers slower than this on average: fewer at once are taken on"
+    )
+    most_backlog_seconds: float = Field(30, gt=0, description="an outbox older than this: no more orders are accepted")
+
     partitions: int = Field(4, ge=1, le=64)
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
-    effect_concurrency: int = Field(32, ge=1, description="calls to the outside world at the same time")
+    effect_concurrency: int = Field(
+        32, ge=1, description="calls to the same other side at the same time (its bulkhead)"
+    )
     effect_lease_seconds: float = Field(10, gt=0, description="from claiming an effect to somebody else's claim")
     call_timeout_seconds: float = Field(2, gt=0, description="of one call to the outside world")
 

@@ -23,6 +23,9 @@ SAMPLE = text("""
     SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS outbox_pending,
            coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM outbox WHERE published_at IS NULL), 0)
                AS outbox_age,
+           coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM outbox WHERE published_at IS NULL
+               AND NOT EXISTS (SELECT FROM outbox_blocked WHERE outbox_blocked.subject = outbox.subject)), 0)
+               AS backlog_age,
            (SELECT count(*) FROM outbox_blocked) AS outbox_blocked,
            (SELECT count(*) FROM effects WHERE done_at IS NULL) AS effects_pending,
            coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM effects WHERE done_at IS NULL), 0)
@@ -38,11 +41,12 @@ DROP_EFFECTS = text("DELETE FROM effects WHERE done_at < now() - make_interval(d
 
 
 class Upkeep:
-    """The two loops."""
+    """The two loops. `backlog_seconds`: the age of the oldest event that has only to be published, as last sampled."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._answered = -math.inf
+        self.backlog_seconds = 0.0
         self.sampling = Loop("sample", self._sample, SAMPLE_SECONDS)
         self.keeping = Loop("upkeep", self._keep, UPKEEP_SECONDS)
 
@@ -57,7 +61,9 @@ class Upkeep:
 
     async def _sample(self) -> None:
         async with self._database.query("primary") as session:
-            metrics.set_gauges((await session.execute(SAMPLE)).one())
+            sample = (await session.execute(SAMPLE)).one()
+        metrics.set_gauges(sample)
+        self.backlog_seconds = float(sample.backlog_age)
         self._answered = time.monotonic()
 
     async def _keep(self) -> None:

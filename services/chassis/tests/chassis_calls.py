@@ -8,8 +8,9 @@ from uuid import UUID
 
 from chassis_kit import Note, Thing, make
 
+from chassis.claims import claim
 from chassis.db import Database, Session
-from chassis.effects import Effect, claim, request
+from chassis.effects import Effect, effect_guard, request
 from chassis.runner import Runner
 from chassis.settings import ServiceSettings
 
@@ -19,8 +20,10 @@ class Call:
 
     kind = "call"
 
-    def __init__(self, *, timeout_seconds: float = 1.0, give_up_seconds: float | None = None) -> None:
-        self.timeout_seconds = timeout_seconds
+    def __init__(
+        self, *, timeout_seconds: float = 1.0, give_up_seconds: float | None = None, concurrency: int = 32
+    ) -> None:
+        self.guard = effect_guard("test", timeout_seconds, concurrency)
         self.give_up_seconds = give_up_seconds
         self.answers: list[Exception | asyncio.Event | str] = []
         self.word = "ok"
@@ -75,7 +78,7 @@ async def ask(
 async def claimed(database: Database, count: int = 1, lease_seconds: float = 10) -> Sequence[Effect]:
     """So many due effects, leased to the test."""
     async with database.transaction("claim") as session:
-        effects = await claim(session, count, lease_seconds)
+        effects = await claim(session, [Call.kind], count, lease_seconds)
     assert len(effects) == count
     return sorted(effects, key=by_age)
 

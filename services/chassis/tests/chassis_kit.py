@@ -17,6 +17,7 @@ from chassis.settings import ServiceSettings
 
 T = TypeVar("T")
 Sql: TypeAlias = "asyncpg.Connection[Any]"  # what the fixture `sql` is
+Node = tuple[str, int]  # a host and its port
 SettingsOf = Callable[..., ServiceSettings]  # what the fixture `settings` is
 REFUSED = "refused"  # a note that the table's check constraint refuses
 
@@ -38,7 +39,7 @@ CREATE CONSTRAINT TRIGGER held AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERR
 EMPTY = "".join(
     f"DELETE FROM {table};"  # noqa: S608  names of this module
     for table in (
-        "things notes outbox outbox_blocked inbox parked quarantine suspects effects idempotency".split()  # noqa: SIM905
+        "things notes outbox outbox_blocked inbox parked quarantine suspects effects idempotency invalidations".split()  # noqa: SIM905
     )
 )
 

@@ -12,15 +12,29 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
+from bearer import Tokens
+from chassis.admission import Admission
 from chassis.app import create_api
 from chassis.db import Database, Session
 from chassis.errors import ProblemError
-from chassis.http import Admin, CommandId, Customer, FreshQuerySession, ServiceRoute, TransactionSession, idempotent
+from chassis.http import (
+    Admin,
+    CommandId,
+    Customer,
+    FreshQuerySession,
+    QuerySession,
+    ServiceRoute,
+    TransactionSession,
+    idempotent,
+)
+from chassis.reads import Reads
+from chassis.redis import Redis
 from chassis.serving import Server
 from chassis.settings import ServiceSettings
+from chassis.throttle import Throttle
 
 Act = Callable[[Session], Awaitable[None]]
-CUSTOMER = {"X-Customer-Id": "somebody"}
+CUSTOMER = "somebody"
 
 router = APIRouter(prefix="/things", route_class=ServiceRoute)
 
@@ -104,6 +118,15 @@ async def count_things(session: FreshQuerySession, limit: Annotated[int, Query(g
     return {"count": await session.scalar(select(func.count()).select_from(Thing)) or 0, "limit": limit}
 
 
+@router.get("/{id_}")
+async def read_thing(id_: UUID, session: QuerySession, act: Planned) -> dict[str, str]:
+    """A query that may be answered by the replica."""
+    await act(session)
+    if (thing := await session.get(Thing, id_)) is None:
+        raise ProblemError(404, "there is no such thing")
+    return {"label": thing.label}
+
+
 @router.delete("", dependencies=[Admin])
 async def drop_things() -> None:
     """For the shop itself."""
@@ -122,7 +145,8 @@ async def crash(_: Session) -> None:
 class Shop:
     """The service and its one client."""
 
-    def __init__(self, http: aiohttp.ClientSession, api: FastAPI, port: int) -> None:
+    def __init__(self, http: aiohttp.ClientSession, api: FastAPI, port: int, tokens: Tokens) -> None:
+        self.tokens = tokens
         self.http = http
         self.state = api.state
         self.port = port
@@ -130,6 +154,7 @@ class Shop:
     def plan(self, database: Database, *acts: Act) -> None:
         """What the attempts of the next command do, one after the other; further ones do nothing more."""
         self.state.database = database
+        self.state.reads = Reads(database)
         self.state.plan = list(acts)
         self.state.seen = []
 
@@ -139,7 +164,7 @@ class Shop:
 
     async def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> "Answer":
         """Any request, from the customer unless the headers say otherwise."""
-        sent = {**CUSTOMER, **(headers or {})}
+        sent = {**self.tokens.header(CUSTOMER), **(headers or {})}
         async with self.http.request(method, path, headers=sent, **options) as response:
             return Answer(response.status, dict(response.headers), await response.read(), await _json(response))
 
@@ -159,17 +184,22 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 
 
 @asynccontextmanager
-async def open_shop(settings: ServiceSettings, database: Database) -> AsyncIterator[Shop]:
+async def open_shop(settings: ServiceSettings, database: Database, tokens: Tokens) -> AsyncIterator[Shop]:
     """Serve for as long as the block lasts."""
-    api = create_api(settings, database, [router])
+    redis = Redis(settings.model_copy(update={"redis_timeout_seconds": 5.0}))  # the machine may be busy
+    backlog = [0.0]
+    throttle = Throttle(redis, settings.customer_requests_per_second, settings.customer_burst)
+    admission = Admission(throttle, lambda: backlog[0], settings.most_backlog_seconds)
+    api = create_api(settings, Reads(database), [router], admission=admission, backlog=backlog)
     server = Server(api, "127.0.0.1", 0)
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: _started(server))
     port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-        yield Shop(http, api, port)
+        yield Shop(http, api, port, tokens)
     server.should_exit = True
     await serving
+    await redis.close()
 
 
 async def _started(server: Server) -> bool:

@@ -13,17 +13,17 @@ from aio_pika.abc import ConnectionParameter
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from chassis_broker import SECRET, Broker, own_broker
-from chassis_kit import EMPTY, TABLES, SettingsOf, Sql, eventually
+from chassis_kit import EMPTY, TABLES, Node, SettingsOf, Sql, eventually
 from chassis_wire import Wire, wire_to_postgres
 from sqlalchemy import Connection, text
 
 from chassis.broker import Publisher
-from chassis.connect import Connector, create_engine
+from chassis.connect import AccessDeniedError, Connector, NoNodeError, create_engine
 from chassis.db import Database
 from chassis.events import uuid7
-from chassis.schema import create_chassis_tables
+from chassis.schema import create_chassis_tables, create_read_tables
 from chassis.settings import ServiceSettings
-from native import Stack
+from native import Stack, passwords
 
 NAME = f"alone_chassis_{os.getpid()}"
 
@@ -69,6 +69,7 @@ async def database_name(stack: Stack, socket: Path, new_database: Callable[[str]
 def _create_tables(connection: Connection) -> None:
     with Operations.context(MigrationContext.configure(connection)):
         create_chassis_tables()
+        create_read_tables()
     for statement in TABLES.split(";\n"):
         connection.execute(text(statement))
 
@@ -88,6 +89,11 @@ def settings(stack: Stack, socket: Path, database_name: str) -> SettingsOf:
         "broker_port": stack.ports["rabbitmq"],
         "broker_user": NAME,
         "broker_password": SECRET,
+        "redis_host": "127.0.0.1",
+        "redis_port": stack.ports["redis"],
+        "redis_user": "order",
+        "redis_password": stack.secret("order_redis"),
+        "token_keys_file": passwords.directory(stack.layout, "order") / "token_keys.json",
     }
 
     def make(**changes: Any) -> ServiceSettings:
@@ -175,6 +181,55 @@ async def publisher(settings: SettingsOf, broker: Broker) -> AsyncIterator[Publi
     await publisher.open()
     yield publisher
     await publisher.close()
+
+
+@pytest.fixture
+def node(stack: Stack) -> Callable[[str], Node]:
+    """The address of the primary or the replica."""
+
+    def of(role: str) -> Node:
+        name = f"postgres-{role}"
+        return str(stack.layout.postgres_socket(name)), stack.ports[name]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+async def on_the_replica(stack: Stack, database_name: str) -> None:
+    """The tests' database has reached the replica."""
+    host, port = stack.layout.postgres_socket("postgres-replica"), stack.ports["postgres-replica"]
+    replica = Connector([(str(host), port)], "replica", database=database_name, user="postgres", password="")
+
+    async def there() -> bool:
+        try:
+            await (await replica.connect()).close()
+        except (NoNodeError, AccessDeniedError):
+            return False
+        return True
+
+    await eventually(there)
+
+
+@pytest.fixture
+async def pair(
+    settings: SettingsOf, sql: object, on_the_replica: None, node: Callable[[str], Node]
+) -> AsyncIterator[Database]:
+    """The database as a service has it, with a replica."""
+    hosts = ",".join(f"{host}:{port}" for host, port in map(node, ("replica", "primary")))
+    database = Database(settings(database_hosts=hosts))
+    yield database
+    await eventually(lambda: _is_idle(database))
+    await database.close()
+
+
+@pytest.fixture
+async def replica(node: Callable[[str], Node], on_the_replica: None, database_name: str) -> AsyncIterator[Sql]:
+    """The test's own view of the replica, whose replay it may pause; it goes on at the end."""
+    host, port = node("replica")
+    connection: Sql = await asyncpg.connect(host=host, port=port, user="postgres", database=database_name)
+    yield connection
+    await connection.execute("SELECT pg_wal_replay_resume()")
+    await connection.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis_kit import SettingsOf, eventually
+from chassis_kit import Node, SettingsOf
 from chassis_wire import Wire, wire_to_postgres
 from sqlalchemy import text
 
@@ -15,34 +15,7 @@ from chassis.connect import AccessDeniedError, Connector, NoNodeError, Role, rol
 from chassis.db import Database, retrying
 from native import Stack
 
-Node = tuple[str, int]
-
-
-@pytest.fixture
-def node(stack: Stack) -> Callable[[str], Node]:
-    """The address of the primary or the replica."""
-
-    def of(role: str) -> Node:
-        name = f"postgres-{role}"
-        return str(stack.layout.postgres_socket(name)), stack.ports[name]
-
-    return of
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def on_the_replica(stack: Stack, database_name: str) -> None:
-    """The tests' database has reached the replica."""
-    host, port = stack.layout.postgres_socket("postgres-replica"), stack.ports["postgres-replica"]
-    replica = Connector([(str(host), port)], "replica", database=database_name, user="postgres", password="")
-
-    async def there() -> bool:
-        try:
-            await (await replica.connect()).close()
-        except (NoNodeError, AccessDeniedError):
-            return False
-        return True
-
-    await eventually(there)
+pytestmark = pytest.mark.usefixtures("on_the_replica")
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import pytest
 from chassis_kit import Sql, Thing, make
 
+from chassis.claims import claim
 from chassis.db import Cause, Database
-from chassis.effects import Effect, RunnerFacts, claim, leased, request
+from chassis.effects import Effect, RunnerFacts, leased, request
 from chassis.events import uuid7
 
 CHARGE, VOID = "charge", "void"
@@ -14,7 +15,7 @@ CHARGE, VOID = "charge", "void"
 def room(database: Database) -> list[int]:
     """How many calls the runner of this process could start now: the one element."""
     room = [10]
-    database.session_info["runner"] = RunnerFacts(lambda: room[0], 10, {CHARGE: 30, VOID: None})
+    database.session_info["runner"] = RunnerFacts(lambda _: room[0], 10, {CHARGE: 30, VOID: None})
     return room
 
 
@@ -29,7 +30,7 @@ async def ask(database: Database, *kinds: str, thing: Thing | None = None, super
 
 async def take(database: Database, room: int = 10, lease_seconds: float = 10) -> list[Effect]:
     async with database.transaction("claim") as session:
-        return list(await claim(session, room, lease_seconds))
+        return list(await claim(session, [CHARGE, VOID], room, lease_seconds))
 
 
 async def test_an_effect_of_a_rolled_back_transaction_does_not_exist(database: Database, sql: Sql) -> None:
@@ -86,8 +87,8 @@ async def test_two_claims_at_once_never_get_the_same_effect(database: Database) 
     for _ in range(6):
         await ask(database, CHARGE)
     async with database.transaction("claim") as one, database.transaction("claim") as other:
-        first = {effect.id for effect in await claim(one, 4, 10)}
-        second = {effect.id for effect in await claim(other, 4, 10)}
+        first = {effect.id for effect in await claim(one, [CHARGE], 4, 10)}
+        second = {effect.id for effect in await claim(other, [CHARGE], 4, 10)}
     assert len(first) == 4
     assert len(second) == 2
     assert not first & second

@@ -11,14 +11,15 @@ from chassis_wire import Wire
 from sqlalchemy import text
 
 import chassis.db
+from bearer import Tokens
 from chassis.db import Database, Session
 from chassis.events import uuid7
 
 
 @pytest.fixture(scope="module")
-async def open_once(settings: SettingsOf) -> AsyncIterator[Shop]:
+async def open_once(settings: SettingsOf, tokens: Tokens) -> AsyncIterator[Shop]:
     database = Database(settings())
-    async with open_shop(settings(), database) as shop:
+    async with open_shop(settings(), database, tokens) as shop:
         yield shop
     await database.close()
 

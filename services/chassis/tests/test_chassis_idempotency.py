@@ -7,13 +7,14 @@ import pytest
 from chassis_kit import SettingsOf, Sql
 from chassis_shop import Shop, crash, open_shop, refuse
 
+from bearer import Tokens
 from chassis.db import Database
 
 
 @pytest.fixture(scope="module")
-async def open_once(settings: SettingsOf) -> AsyncIterator[Shop]:
+async def open_once(settings: SettingsOf, tokens: Tokens) -> AsyncIterator[Shop]:
     database = Database(settings())
-    async with open_shop(settings(), database) as shop:
+    async with open_shop(settings(), database, tokens) as shop:
         yield shop
     await database.close()
 
@@ -69,7 +70,7 @@ async def test_a_key_used_for_another_thing_is_422(shop: Shop) -> None:
 
 async def test_a_key_belongs_to_one_customer_and_one_route(shop: Shop, sql: Sql) -> None:
     await shop.make()
-    other = await shop.make(**{"X-Customer-Id": "other"})
+    other = await shop.make(**shop.tokens.header("other"))
     assert (other.status, other.headers.get("idempotent-replayed")) == (201, None)
     touch = await shop.ask("POST", "/things/a/touch", headers={"Idempotency-Key": "key"})
     assert (touch.status, touch.headers.get("idempotent-replayed")) == (200, None)

@@ -33,6 +33,7 @@ for name in ("aio_pika", "uvicorn", "sqlalchemy", "alembic"):
 settings = ServiceSettings(
     http_port=1, internal_port=2, database_hosts="a:1", database_name="d", database_user="u",
     database_password="s3cret", broker_host="b", broker_user="u", broker_password="s3cret",
+    redis_host="r", redis_user="u", redis_password="s3cret",
 )
 log.info("settings", settings=settings, password=settings.broker_password, all=settings.model_dump())
 """

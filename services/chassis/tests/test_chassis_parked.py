@@ -14,7 +14,8 @@ from chassis.consumer import HandlerError
 from chassis.db import Database
 from chassis.events import uuid7
 from chassis.parking import ParkError
-from chassis.runner import Result, Runner
+from chassis.results import Result
+from chassis.runner import Runner
 
 
 @pytest.fixture(autouse=True)

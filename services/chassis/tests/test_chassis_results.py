@@ -9,7 +9,8 @@ from chassis_kit import REFUSED, SettingsOf, Sql, Thing
 
 from chassis.db import Database
 from chassis.effects import Effect
-from chassis.runner import Result, Runner
+from chassis.results import Result
+from chassis.runner import Runner
 
 
 @pytest.fixture

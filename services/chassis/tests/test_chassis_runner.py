@@ -8,6 +8,7 @@ from chassis_calls import Call, ask, claimed, start
 from chassis_kit import SettingsOf, Sql, eventually
 from chassis_wire import Wire
 
+import chassis.results
 import chassis.runner
 from chassis.db import Database
 from chassis.effects import TryLater
@@ -19,7 +20,7 @@ NEVER_SECONDS = 3600.0
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chassis.runner, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(chassis.runner, "RETRY_BASE_SECONDS", 0.01)
+    monkeypatch.setattr(chassis.results, "RETRY_BASE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -99,8 +100,8 @@ async def test_a_call_past_its_deadline_is_given_up_and_not_made(
 async def test_there_are_never_more_calls_at_once_than_allowed(
     database: Database, settings: SettingsOf, sql: Sql
 ) -> None:
-    call = Call()
-    async with start(database, call, settings(effect_concurrency=3)):
+    call = Call(concurrency=3)
+    async with start(database, call, settings()):
         await ask(database, count=10)
         await asyncio.gather(*(ask(database) for _ in range(10)))
         await settled(sql, 20)
@@ -111,10 +112,10 @@ async def test_there_are_never_more_calls_at_once_than_allowed(
 async def test_a_lease_that_ran_out_while_waiting_for_a_free_slot_is_not_used(
     database: Database, settings: SettingsOf, sql: Sql
 ) -> None:
-    call = Call(timeout_seconds=0.1)
-    short = settings(effect_concurrency=1, effect_lease_seconds=0.3, call_timeout_seconds=0.1)
-    async with start(database, call, short) as runner:
-        async with runner._slots:
+    call = Call(timeout_seconds=0.1, concurrency=1)
+    short = settings(effect_lease_seconds=0.3, call_timeout_seconds=0.1)
+    async with start(database, call, short):
+        async with call.guard.bulkhead.slot():
             await ask(database)
             asked = time.monotonic()
             await eventually(lambda: _passed(asked + short.effect_lease_seconds))

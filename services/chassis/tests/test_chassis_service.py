@@ -18,6 +18,7 @@ from chassis_broker import Broker
 from chassis_kit import SettingsOf, Sql, eventually
 from chassis_shop import CUSTOMER
 
+from bearer import Tokens
 from chassis.settings import ServiceSettings
 from native import Stack, free_base
 
@@ -31,10 +32,11 @@ class Maker:
     process: asyncio.subprocess.Process
     settings: ServiceSettings
     http: aiohttp.ClientSession
+    tokens: Tokens
 
     async def make(self, number: int) -> int:
         """Ask for a thing."""
-        headers = {**CUSTOMER, "Idempotency-Key": str(number)}
+        headers = {**self.tokens.header(CUSTOMER), "Idempotency-Key": str(number)}
         url = f"http://127.0.0.1:{self.settings.http_port}/things"
         async with self.http.post(url, json={"word": "made"}, headers=headers) as answer:
             return answer.status
@@ -89,11 +91,11 @@ async def spawn(settings: ServiceSettings, vhost: str, secrets: Path, **changes:
 
 
 @asynccontextmanager
-async def serving(settings: ServiceSettings, vhost: str, secrets: Path) -> AsyncIterator[Maker]:
+async def serving(settings: ServiceSettings, vhost: str, secrets: Path, tokens: Tokens) -> AsyncIterator[Maker]:
     """The service, ready, and gone at the end of the block."""
     process = await spawn(settings, vhost, secrets)
     async with aiohttp.ClientSession() as http:
-        maker = Maker(process, settings, http)
+        maker = Maker(process, settings, http, tokens)
         try:
             await eventually(lambda: _ready(maker))
             yield maker
@@ -117,9 +119,9 @@ async def are(sql: Sql, count: int) -> bool:
 
 
 async def test_a_command_goes_all_the_way_and_nothing_is_lost_or_repeated_when_the_process_is_stopped_in_between(
-    settings_of_maker: ServiceSettings, broker: Broker, made: Sql, tmp_path: Path
+    settings_of_maker: ServiceSettings, broker: Broker, made: Sql, tmp_path: Path, tokens: Tokens
 ) -> None:
-    async with serving(settings_of_maker, broker.name, tmp_path) as maker:
+    async with serving(settings_of_maker, broker.name, tmp_path, tokens) as maker:
         assert await maker.make(0) == 201
         await eventually(lambda: are(made, 1))
         assert set(await asyncio.gather(*(maker.make(number) for number in range(1, 61)))) == {201}
@@ -129,7 +131,7 @@ async def test_a_command_goes_all_the_way_and_nothing_is_lost_or_repeated_when_t
         assert await asyncio.wait_for(maker.process.wait(), 15) == 0
     assert await made.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL") == 0
     assert await made.fetchval("SELECT count(*) FROM effects WHERE done_at IS NULL AND leased_until IS NOT NULL") == 0
-    async with serving(settings_of_maker, broker.name, tmp_path):
+    async with serving(settings_of_maker, broker.name, tmp_path, tokens):
         await eventually(lambda: are(made, 62))
     assert await made.fetchval("SELECT count(*) FROM parked") == 0
 

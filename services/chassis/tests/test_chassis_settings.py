@@ -20,8 +20,11 @@ GIVEN = {
     "QS_BROKER_HOST": "broker",
     "QS_BROKER_USER": "thing",
     "QS_BROKER_PASSWORD": "of the broker",
+    "QS_REDIS_HOST": "redis",
+    "QS_REDIS_USER": "thing",
+    "QS_REDIS_PASSWORD": "of redis",
 }
-SECRETS = ("QS_DATABASE_PASSWORD", "QS_BROKER_PASSWORD")
+SECRETS = ("QS_DATABASE_PASSWORD", "QS_BROKER_PASSWORD", "QS_REDIS_PASSWORD")
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from chassis.db import Session
 from chassis.effects import Effect
 from chassis.outbox import emit
 from chassis.parking import ParkError
+from chassis.resilience import Guard
 from notification.events import NotificationFailed, NotificationSent
 from notification.mail import Mailer, Receipt
 from notification.models import Notification
@@ -22,9 +23,9 @@ class Mail:
     kind = MAIL
     give_up_seconds: float | None = None
 
-    def __init__(self, mailer: Mailer, timeout_seconds: float) -> None:
+    def __init__(self, mailer: Mailer, guard: Guard) -> None:
         self._mailer = mailer
-        self.timeout_seconds = timeout_seconds
+        self.guard = guard
 
     async def perform(self, effect: Effect) -> Receipt:
         """The call; a mail that cannot even be written is refused for good."""

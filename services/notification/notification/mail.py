@@ -10,6 +10,7 @@ import aiosmtplib
 from chassis.effects import TryLater
 from notification.templates import ENVELOPE_SENDER, Mail
 
+UNAVAILABLE = 421
 PERMANENT = 500  # SMTP replies from here on say that trying again is of no use
 
 
@@ -74,5 +75,6 @@ class Mailer:
         self._idle.append(client)
         reply = f"{code} {message}"
         if code < PERMANENT:
-            raise TryLater(f"the mail server answered {reply}")
+            # 421 is the server's own state; the others (mailbox busy, greylisted) are about this mail.
+            raise TryLater(f"the mail server answered {reply}", alive=code != UNAVAILABLE)
         return Receipt(refusal=reply)

@@ -11,6 +11,7 @@ class Settings(ServiceSettings):
     database_name: str = "notifications"
     database_user: str = "notification_app"
     broker_user: str = "notification"
+    redis_user: str = "notification"
 
     smtp_host: str
     smtp_port: int = Field(ge=1, le=65535)

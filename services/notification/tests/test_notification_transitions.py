@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from chassis.db import Database, Session
-from chassis.effects import Effect
+from chassis.effects import Effect, effect_guard
 from chassis.events import uuid7
 from chassis.parking import ParkError
 from chassis.testing import deliver, emitted, requests
@@ -21,7 +21,8 @@ from notification.templates import compose
 SENT, FAILED = "notification.sent.v1", "notification.failed.v1"
 PARK = "park"
 REFUSAL = "550 no such user"
-STEP = Mail(Mailer("127.0.0.1", 9, timeout_seconds=1), timeout_seconds=1)  # never called: settling talks to nobody
+GUARD = effect_guard("smtp", timeout_seconds=1, concurrency=1)
+STEP = Mail(Mailer("127.0.0.1", 9, timeout_seconds=1), GUARD)  # never called: settling talks to nobody
 
 # state, input -> next state (or PARK), effects asked for, events emitted. Written again by hand.
 EXPECTED: dict[tuple[str | None, str], tuple[str, list[str], list[str]]] = {

@@ -12,7 +12,7 @@ from chassis.errors import ProblemError
 from chassis.http import (
     CommandId,
     Customer,
-    FreshQuerySession,
+    QuerySession,
     ServiceRoute,
     TransactionSession,
     idempotent,
@@ -142,15 +142,15 @@ async def place_order(
 
 
 @router.get("/{order_id}")
-async def read_order(order_id: UUID, customer: Customer, session: FreshQuerySession) -> OrderOut:
+async def read_order(order_id: UUID, customer: Customer, session: QuerySession) -> OrderOut:
     """One order of the caller."""
-    return OrderOut.model_validate(_own(await session.get(Order, order_id), order_id, customer))
+    return OrderOut.model_validate(own(await session.get(Order, order_id), order_id, customer))
 
 
 @router.get("")
 async def list_orders(
     customer: Customer,
-    session: FreshQuerySession,
+    session: QuerySession,
     status: Status | None = None,
     cursor: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
@@ -169,13 +169,13 @@ async def list_orders(
 @router.post("/{order_id}/cancel")
 async def cancel_order(order_id: UUID, customer: Customer, session: TransactionSession) -> OrderOut:
     """Cancel an order, paid or not; cancelling it again changes nothing."""
-    order = _own(await session.locked(Order, order_id), order_id, customer)
+    order = own(await session.locked(Order, order_id), order_id, customer)
     if order.cancel(session, "cancel", "customer_request"):
         emit(session, order, OrderCancelled.of(order))
     return OrderOut.model_validate(order)
 
 
-def _own(order: Order | None, order_id: UUID, customer: str) -> Order:
+def own(order: Order | None, order_id: UUID, customer: str) -> Order:
     """Somebody else's order is as unknown as one that does not exist."""
     if order is None or order.customer != customer:
         raise ProblemError(404, f"there is no order {order_id} of yours")

@@ -1,14 +1,21 @@
 """The order service, put together; nothing imports this."""
 
 from chassis.app import Service
-from order import api, products
+from chassis.peers import Peer
+from order import api, products, timeline
 from order.handlers import consumer
 from order.settings import Settings
 from order.sweeper import PACE_SECONDS, expire_orders
 
+settings = Settings.load()
+peers = Peer("payment", settings.payment_url), Peer("notification", settings.notification_url)
+
 service = Service(
-    Settings.load(),
+    settings,
     consumer,
-    [api.router, products.router],
+    [api.router, timeline.router, products.router],
+    resources=peers,
+    state={"peers": timeline.Peers(*peers)},
+    cached=[products.PRODUCTS],
     sweeps=[("expiry", expire_orders, PACE_SECONDS)],
 )

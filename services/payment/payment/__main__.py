@@ -1,6 +1,12 @@
-"""`python -m payment`: serve until SIGTERM, finish what was begun, exit 0."""
+"""`python -m payment`: serve until SIGTERM, finish what was begun, exit 0. `.. settle <day>`: settle a day."""
 
+import sys
+
+from payment import settling
 from payment.app import service
 
 if __name__ == "__main__":
-    service.run()
+    if len(sys.argv) > 1:
+        settling.main()
+    else:
+        service.run()

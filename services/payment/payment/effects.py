@@ -7,6 +7,7 @@ from chassis.db import Session
 from chassis.effects import Effect, request
 from chassis.outbox import emit
 from chassis.parking import ParkError
+from chassis.resilience import Guard
 from payment.events import PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from payment.models import PROVIDER_UNAVAILABLE, Payment
 from payment.provider import Charge as ProviderCharge
@@ -17,13 +18,13 @@ REFUSED = "refused"
 
 
 class Call:
-    """What the three calls share: the provider, how long to wait for it, and no deadline unless they set one."""
+    """What the three calls share: the provider and its guard, and no deadline unless they set one."""
 
     give_up_seconds: float | None = None
 
-    def __init__(self, provider: Provider, timeout_seconds: float) -> None:
+    def __init__(self, provider: Provider, guard: Guard) -> None:
         self._provider = provider
-        self.timeout_seconds = timeout_seconds
+        self.guard = guard
 
     async def give_up(self, effect: Effect, session: Session) -> None:
         """Voids and refunds are never given up: money must not stay taken."""
@@ -35,8 +36,8 @@ class Charge(Call):
 
     kind = CHARGE
 
-    def __init__(self, provider: Provider, timeout_seconds: float, give_up_seconds: float) -> None:
-        super().__init__(provider, timeout_seconds)
+    def __init__(self, provider: Provider, guard: Guard, give_up_seconds: float) -> None:
+        super().__init__(provider, guard)
         self.give_up_seconds = give_up_seconds
 
     @staticmethod

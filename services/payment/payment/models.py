@@ -1,11 +1,13 @@
 """A payment owns its transitions and refuses illegal ones. Its id is its order's: one order is charged at most once."""
 
-from typing import Literal
+from datetime import date, datetime
+from typing import Any, Literal
 
 from sqlalchemy import BigInteger
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chassis.db import Aggregate
+from chassis.db import Aggregate, Base
 from chassis.transitions import Table, Verdict, advance
 
 Status = Literal["pending", "captured", "declined", "voiding", "voided", "refunding", "refunded"]
@@ -86,6 +88,17 @@ class Payment(Aggregate):
     def given_up(self) -> bool:
         """Whether it was we who called the charge off, because the provider could not be reached in time."""
         return self.reason == PROVIDER_UNAVAILABLE
+
+
+class Settlement(Base):
+    """What one UTC day's comparison with the provider's ledger found; replaced when the day is settled again."""
+
+    __tablename__ = "settlements"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    settled_at: Mapped[datetime]
+    totals: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    differences: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
 
 
 def first_status(event: str) -> str:

@@ -4,6 +4,8 @@ Every call names the charge by our own key, the order's id, so that a repetition
 it with the charge as it is now.
 """
 
+from collections.abc import AsyncIterator
+from datetime import date
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -13,12 +15,33 @@ from pydantic import BaseModel
 
 from chassis.effects import TryLater
 
+LEDGER_PAGE = 1000
+
 
 class Charge(BaseModel):
     """A charge as the provider holds it."""
 
     status: str
     decline_reason: str | None = None
+    amount_cents: int = 0
+    currency: str | None = None
+
+
+class LedgerEntry(BaseModel):
+    """A line of the provider's ledger; `key` is the charge's, and so the order's id."""
+
+    n: int
+    key: str
+    kind: str
+    amount_cents: int
+    currency: str | None
+
+
+class LedgerPage(BaseModel):
+    """Entries, and where the next page begins, if there is one."""
+
+    entries: list[LedgerEntry]
+    next: int | None
 
 
 class RefusedError(Exception):
@@ -58,15 +81,38 @@ class Provider:
         """Give the money of a captured charge back."""
         return await self._post(f"/v1/charges/{key}/refund")
 
+    async def look_up(self, key: UUID) -> Charge | None:
+        """The charge as it is now; `None` if the provider never heard of it."""
+        status, content = await self._ask("GET", f"/v1/charges/{key}")
+        return None if status == 404 else Charge.model_validate_json(content)
+
+    async def ledger(self, day: date) -> AsyncIterator[list[LedgerEntry]]:
+        """The ledger's entries of a UTC day, in pages, oldest first."""
+        after: int | None = 0
+        while after is not None:
+            path = f"/v1/ledger?day={day}&after={after}&limit={LEDGER_PAGE}"
+            status, content = await self._ask("GET", path)
+            if status != 200:
+                raise RefusedError(f"the provider answered {status}: {content.decode(errors='replace')[:500]}")
+            page = LedgerPage.model_validate_json(content)
+            yield page.entries
+            after = page.next
+
     async def _post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Charge:
+        status, content = await self._ask("POST", path, body, headers)
+        if status >= 400:
+            raise RefusedError(f"the provider answered {status}: {content.decode(errors='replace')[:500]}")
+        return Charge.model_validate_json(content)
+
+    async def _ask(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
         assert self._http is not None
         try:
-            async with self._http.post(path, json=body, headers=headers) as answer:
+            async with self._http.request(method, path, json=body, headers=headers) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             raise TryLater(f"{type(error).__name__} {error}") from error
         if answer.status in (408, 425, 429) or answer.status >= 500:
             raise TryLater(f"the provider answered {answer.status}")
-        if answer.status >= 400:
-            raise RefusedError(f"the provider answered {answer.status}: {content.decode(errors='replace')[:500]}")
-        return Charge.model_validate_json(content)
+        return answer.status, content

@@ -13,6 +13,7 @@ class Settings(ServiceSettings):
     database_name: str = "payments"
     database_user: str = "payment_app"
     broker_user: str = "payment"
+    redis_user: str = "payment"
 
     provider_url: str = Field(pattern=r"^https?://")
     charge_give_up_seconds: float = Field(30, gt=0, description="from the order's arrival to voiding its charge")

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from chassis.db import Database, Session
-from chassis.effects import Effect, Step
+from chassis.effects import Effect, Step, effect_guard
 from chassis.events import uuid7
 from chassis.parking import ParkError
 from chassis.testing import deliver, emitted, requests
@@ -21,10 +21,11 @@ from payment.provider import Provider
 STATES = ("pending", "captured", "declined", "voiding", "voided", "refunding", "refunded")
 STAY, PARK = "stay", "park"
 NOBODY = Provider("http://127.0.0.1:9", connections=1)  # never called: settling talks to nobody
+GUARD = effect_guard("provider", timeout_seconds=1, concurrency=1)
 STEPS: dict[str, Step] = {
-    "charge": Charge(NOBODY, timeout_seconds=1, give_up_seconds=2),
-    "void": Void(NOBODY, timeout_seconds=1),
-    "refund": Refund(NOBODY, timeout_seconds=1),
+    "charge": Charge(NOBODY, GUARD, give_up_seconds=2),
+    "void": Void(NOBODY, GUARD),
+    "refund": Refund(NOBODY, GUARD),
 }
 OUTCOMES = {
     "charge.captured": Answer(status="captured"),

@@ -75,7 +75,7 @@ class Api:
     async def read_ledger(self, request: Request) -> Response:
         """A page of the ledger; `next` is the `after` of the following page, null at the end."""
         query = read_query(request, LedgerQuery)
-        entries = self._ledger.page(query.after, query.limit + 1)
+        entries = self._ledger.page(query.after, query.limit + 1, query.day)
         more = len(entries) > query.limit
         entries = entries[: query.limit]
         return JSONResponse({"entries": entries, "next": entries[-1]["n"] if more else None})

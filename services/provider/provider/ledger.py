@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,11 +29,17 @@ CREATE TABLE IF NOT EXISTS ledger (
     amount_cents INTEGER NOT NULL, currency TEXT, at TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS each_kind_once_per_key ON ledger (key, kind);
+CREATE INDEX IF NOT EXISTS by_day ON ledger (substr(at, 1, 10), n);
 """
 FIND = "SELECT key, status, amount_cents, currency, decline_reason, fingerprint FROM charges WHERE key = ?"
 SAVE = "INSERT OR REPLACE INTO charges VALUES (?, ?, ?, ?, ?, ?)"
 APPEND = "INSERT INTO ledger (key, kind, amount_cents, currency, at) VALUES (?, ?, ?, ?, ?)"
 PAGE = "SELECT n, key, kind, amount_cents, currency, at FROM ledger WHERE n > ? ORDER BY n LIMIT ?"
+
+PAGE_OF_DAY = """
+    SELECT n, key, kind, amount_cents, currency, at FROM ledger
+    WHERE substr(at, 1, 10) = ? AND n > ? ORDER BY n LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,14 @@ class Ledger:
         """The charge as it is on disk."""
         return _find(self._reader, key)
 
-    def page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        """At most `limit` entries with numbers above `after`, oldest first."""
+    def page(self, after: int, limit: int, day: date | None = None) -> list[dict[str, Any]]:
+        """At most `limit` entries with numbers above `after`, oldest first; of one UTC day, if it is given."""
         names = ("n", "key", "kind", "amount_cents", "currency", "at")
-        return [dict(zip(names, row, strict=True)) for row in self._reader.execute(PAGE, (after, limit))]
+        if day is None:
+            rows = self._reader.execute(PAGE, (after, limit))
+        else:
+            rows = self._reader.execute(PAGE_OF_DAY, (day.isoformat(), after, limit))
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file."""

@@ -1,6 +1,7 @@
 """What a merchant may send, checked once at the border: what is wrong is refused with a `Problem` naming the field."""
 
 import re
+from datetime import date
 from hashlib import blake2b
 from typing import Annotated, Any, TypeVar
 
@@ -48,6 +49,7 @@ class LedgerQuery(BaseModel):
 
     after: Annotated[int, Field(ge=0, lt=2**63)] = 0
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    day: date | None = None
 
 
 def key_of(text: str | None, field: str) -> str:

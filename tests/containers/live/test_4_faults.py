@@ -11,6 +11,7 @@ from faults import capacity
 from faults.load import Load
 from faults.verdict import verify
 
+from bearer import Tokens
 from compose import Project
 from containers.live.conftest import memory, say, told_file
 from native.ports import HOST
@@ -51,7 +52,7 @@ async def attack(project: Project, component: str, way: str) -> None:
 async def test_whatever_is_broken_nothing_is_lost(
     project: Project, session: aiohttp.ClientSession, books: Books, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    shop = Shop(session, f"http://{HOST}:{project.port('EDGE_PORT')}")
+    shop = Shop(session, f"http://{HOST}:{project.port('EDGE_PORT')}", Tokens.load(project.name))
     pace = await capacity.per_second(shop, books)
     for sku in SKUS:
         await shop.stock_up(MANY, sku=sku)
@@ -76,7 +77,7 @@ async def test_whatever_is_broken_nothing_is_lost(
 async def test_a_planned_switchover_while_orders_flow_loses_nothing(
     project: Project, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    shop = Shop(session, f"http://{HOST}:{project.port('EDGE_PORT')}")
+    shop = Shop(session, f"http://{HOST}:{project.port('EDGE_PORT')}", Tokens.load(project.name))
     told = told_file(tmp_path)
     load = Load(shop, told, SKUS, "switchover")
     led = project.primary

@@ -3,7 +3,7 @@
 from alembic import op
 from chassis_kit import TABLES
 
-from chassis.schema import create_chassis_tables
+from chassis.schema import create_chassis_tables, create_read_tables
 
 revision = "0001"
 down_revision = None
@@ -12,5 +12,6 @@ down_revision = None
 def upgrade() -> None:
     """Everything there is, so far."""
     create_chassis_tables()
+    create_read_tables()
     for statement in TABLES.split(";\n"):
         op.execute(statement)

@@ -1,0 +1,34 @@
+"""What a service's instances say about themselves: their metrics, on the internal ports that the edge does not pass."""
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from native import Stack
+
+
+class Meters:
+    """All instances of each service, added up."""
+
+    def __init__(self, stack: Stack, session: aiohttp.ClientSession) -> None:
+        self._stack = stack
+        self._session = session
+
+    async def total(self, service: str, sample: str, /, **labels: str) -> float:
+        """The sum of a metric over the service's instances, of samples with these labels; who is down counts as 0."""
+        return sum(await self.each(service, sample, **labels))
+
+    async def each(self, service: str, sample: str, /, **labels: str) -> list[float]:
+        """The same by instance."""
+        return [await self._of(name, sample, labels) for name in self._stack.plan.instances(service)]
+
+    async def _of(self, instance: str, wanted: str, labels: dict[str, str]) -> float:
+        url = f"http://127.0.0.1:{self._stack.ports.internal(instance)}/metrics"
+        try:
+            async with self._session.get(url) as answer:
+                text = await answer.text()
+        except aiohttp.ClientError:
+            return 0
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(
+            sample.value for sample in samples if sample.name == wanted and labels.items() <= sample.labels.items()
+        )
