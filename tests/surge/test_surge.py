@@ -88,7 +88,7 @@ async def lone_seconds(shop: Shop, sku: str) -> float:
 
 def verified(stack: Stack) -> "subprocess.CompletedProcess[str]":
     """The ten invariants."""
-    command = [PYTHON, "-m", "verify", "--stack", stack.name, "--wait", "60"]
+    command = [str(PYTHON), "-m", "verify", "--stack", stack.name, "--wait", "60"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
