@@ -11,7 +11,7 @@ export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo verify bench doctor token kill freeze resume restart failover test test-faults test-compose
-.PHONY: lint types lock tools dev
+.PHONY: test-surge lint types lock tools dev
 
 help:  ## this map
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,13 +35,15 @@ kill freeze resume restart:  ## break one component: make kill C=payment
 failover:  ## let the other Postgres node lead, while orders flow
 	@$(PY) -m runtime failover
 test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
-	@$(PY) -m pytest -m "not faults_long" --ignore tests/containers/live
+	@$(PY) -m pytest -m "not faults_long and not surge" --ignore tests/containers/live
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
 	@$(PY) -m pytest -m faults_long tests/faults
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
 	@infra/offline/engine start && $(PY) -m pytest tests/containers
 token:  ## a bearer token for curl: make token SUBJECT=me, or SCOPE=admin for the shop itself
 	@$(PY) -m bearer $(or $(SUBJECT),$(if $(SCOPE),$(SCOPE),me)) $(if $(SCOPE),--scope $(SCOPE))
+test-surge: dev  ## ten times what the stack can do, for half a minute, on a stack of its own
+	@$(PY) -m pytest tests/surge -s
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting

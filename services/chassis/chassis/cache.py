@@ -109,7 +109,7 @@ class Cache:
         """Load it, or wait for somebody who does and sees enough."""
         if need == PRIMARY_ONLY:
             return await self._load(key, need, away=away)  # whatever began before will not do
-        while (flight := self._flights.get(key)) is not None:
+        while (flight := self._flights.get(key)) is not None and not flight.done():
             found = await asyncio.shield(flight)
             if found.sees >= need:
                 return found

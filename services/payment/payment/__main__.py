@@ -3,10 +3,11 @@
 import sys
 
 from payment import settling
-from payment.app import service
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         settling.main()
     else:
+        from payment.app import service  # puts the whole service together, which a day's settlement does not need
+
         service.run()

@@ -1,0 +1,1 @@
+"""A surge against a stack of its own: `make test-surge`."""
