@@ -68,7 +68,8 @@ async def test_of_a_hanging_provider_no_more_calls_are_under_way_than_the_bulkhe
     watching = asyncio.create_task(watch(meters, seen))
     try:
         async with provider.faults(latency_ms=30_000):
-            placed = await asyncio.gather(*(shop.placed(customer, {sku: 1}) for _ in range(2 * POLICY.concurrency)))
+            wishes = (shop.insist(customer, {sku: 1}) for _ in range(2 * POLICY.concurrency))
+            placed = [UUID(answer.json()["id"]) for answer in await asyncio.gather(*wishes)]
             await eventually(lambda: is_open(meters), any)
         orders = [await shop.ended(customer, order_id) for order_id in placed]
     finally:

@@ -107,5 +107,8 @@ def _as_order_service(stack: Stack) -> ServiceSettings:
         "broker_host": "127.0.0.1",
         "broker_user": "order",
         "broker_password": stack.secret("order"),
+        "redis_host": "127.0.0.1",
+        "redis_user": "order",
+        "redis_password": stack.secret("order_redis"),
     }
     return ServiceSettings.model_validate(values)
