@@ -227,6 +227,7 @@ async def test_with_the_replica_killed_no_read_fails(
             assert answer.status == 200, answer.text
             by = answer.headers["X-Served-By"]
             served[by] = served.get(by, 0) + 1
+            await asyncio.sleep(0.1)  # below what one customer may ask
 
     readers = asyncio.gather(*(reader() for _ in range(4)))
     try:
