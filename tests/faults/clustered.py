@@ -32,6 +32,7 @@ class Clustered:
     """The stack, orders at a steady rate, and a writer that measures for how long nobody could write."""
 
     stack: Stack
+    shop: Shop
     load: Load
     told: Path
     longest_gap_seconds: float = 0.0
@@ -91,7 +92,7 @@ async def clustered(name: str, told: Path, seed: str) -> AsyncIterator[Clustered
             shop = Shop(session, stack.url("edge"), Tokens.load(stack.name))
             for sku in SKUS:
                 await shop.stock_up(STOCKED, sku=sku)
-            yield Clustered(stack, Load(shop, told, SKUS, seed), told)
+            yield Clustered(stack, shop, Load(shop, told, SKUS, seed), told)
     finally:
         await asyncio.to_thread(stack.down, volumes=True)
 
