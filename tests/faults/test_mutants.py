@@ -106,7 +106,8 @@ async def test_a_skipped_void_leaves_money_at_the_provider(system: System) -> No
         verdict, orders = await mutated(system, "void_skipped", "payment")
 
     kept = verdict.findings[3]["voided here, but the provider has kept or lost money"]
-    assert {UUID(name.partition(":")[0]) for name in kept} == orders
+    charged = {order for order in orders if await system.provider.kept_cents(order)}  # the others met an open breaker
+    assert {UUID(name.partition(":")[0]) for name in kept} == charged != set()
 
 
 async def test_an_inbox_that_is_off_cannot_show_that_anything_arrived(system: System) -> None:
