@@ -10,7 +10,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench doctor token kill freeze resume restart failover test test-faults test-compose
+.PHONY: help up down status logs demo verify bench load compare capacity doctor token kill freeze resume restart failover test test-faults test-compose
 .PHONY: lint types lock tools dev
 
 help:  ## this map
@@ -30,6 +30,8 @@ verify:  ## check the ten invariants; names what breaks them
 	@$(PY) -m verify
 bench:  ## orders per second and CPU per order, with the same SQL alone as the limit
 	@$(PY) -m bench
+load: dev  ## visitors who wait for nobody, then verify and a report: make load PROFILE=surge (RATE=, DURATION=, SEED=, ID=)
+	@$(PY) -m load run $(or $(PROFILE),smoke) $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(ID),--id $(ID))
 kill freeze resume restart:  ## break one component: make kill C=payment
 	@$(PY) -m runtime $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
 failover:  ## let the other Postgres node lead, while orders flow
