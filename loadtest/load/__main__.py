@@ -11,8 +11,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from load import results
+from load import capacity, compare, results
+from load.compare import Side
 from load.errors import LoadError
+from load.plan import Plan
 from load.profiles import PROFILES, named
 from load.report import page
 from load.run import RUNS, Wish, run
@@ -68,7 +70,33 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"run": _run, "report": _report}
+def _compare(arguments: argparse.Namespace) -> int:
+    a, b = (Side(names, tuple(map(_existing, names.split(",")))) for names in (arguments.a, arguments.b))
+    rows = compare.compare(a, b)
+    print("\n".join(compare.lines(rows, a, b)))
+    file = RUNS / f"compare-{a.directories[0].name}-{b.directories[0].name}.html"
+    file.write_text(compare.page(rows, a, b))
+    print(f"report: {file}")
+    return 0
+
+
+def _capacity(arguments: argparse.Namespace) -> int:
+    directory = _existing(arguments.run) if arguments.run else _latest("steady", "smoke")
+    print("\n".join(capacity.lines(directory, arguments.orders_per_day, arguments.peak_factor)))
+    return 0
+
+
+def _latest(*profiles: str) -> Path:
+    """The newest run, of the first of these profiles that has one."""
+    finished = sorted((file.parent for file in RUNS.glob(f"*/{results.FILE}")), key=lambda d: d.stat().st_mtime)
+    for profile in profiles:
+        for directory in reversed(finished):
+            if Plan.read(directory / "plan.json").profile == profile:
+                return directory
+    raise LoadError("there is no run to count with: make load PROFILE=steady")
+
+
+COMMANDS = {"run": _run, "report": _report, "compare": _compare, "capacity": _capacity}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--stack", default=os.environ.get("STACK") or DEFAULT_STACK, help="its name (env STACK)")
     report = commands.add_parser("report", help="write a run's report anew")
     report.add_argument("run")
+    both = commands.add_parser("compare", help="two runs, or two sets of repeats: one,two,three")
+    both.add_argument("a")
+    both.add_argument("b")
+    estimate = commands.add_parser("capacity", help="what so many orders a day would need")
+    estimate.add_argument("--orders-per-day", type=_positive, required=True)
+    estimate.add_argument("--peak-factor", type=_positive, default=4, help="the busiest second, in averages (4)")
+    estimate.add_argument("--run", help="whose costs to count with (the latest steady run)")
     return parser
 
 

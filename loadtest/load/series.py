@@ -27,8 +27,8 @@ QUESTIONS = (
     Question(
         "Breakers that are not closed", "", 'max by (dependency) (circuit_breaker_state{state!="closed"})', "dependency"
     ),
-    Question("CPU, cores", "", "sum by (service) (rate(process_cpu_seconds_total[20s]))", "service"),
-    Question("Memory", "MB", "sum by (service) (process_resident_memory_bytes) / 1e6", "service"),
+    Question("CPU, cores", "", 'sum by (service) (rate(process_cpu_seconds_total{service!=""}[20s]))', "service"),
+    Question("Memory", "MB", 'sum by (service) (process_resident_memory_bytes{service!=""}) / 1e6', "service"),
 )
 FAULTS = Question("Faults", "", "max by (fault, target) (faults_active) > 0", "fault")
 
