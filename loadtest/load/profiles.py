@@ -71,7 +71,12 @@ _STEPS = tuple(Phase(step / 5, 15) for step in range(1, 11))
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("smoke", "30 s at a third of the capacity: does it work at all", (Phase(1 / 3, 30),)),
+        Profile(
+            "smoke",
+            "30 s at a third of the capacity: does it work at all",
+            (Phase(1 / 3, 30),),
+            gates=Gates(place_p95=2.5, place_p99=5.0, complete_p95=15.0),
+        ),
         Profile("steady", "five minutes at 60 %: an ordinary busy day", (Phase(0.6, 300),)),
         Profile(
             "ramp",

@@ -10,6 +10,7 @@ from load_kit import HOLDS, placed, run
 from load import capacity, compare, results
 from load.compare import Side
 from load.errors import LoadError
+from load.growth import growth
 from load.noise import critical, difference
 from load.profiles import Gates
 from load.record import Request
@@ -37,6 +38,18 @@ def test_seconds_and_stretches_count_what_falls_into_them() -> None:
 def test_growth_is_a_slope_and_noise_is_none() -> None:
     assert slope_per_hour([(0, 10), (1800, 12), (3600, 14)]) == pytest.approx(4)
     assert slope_per_hour([(0, 10)]) == 0
+
+
+def test_a_leak_is_a_slope_and_warming_up_is_none() -> None:
+    def sample(at: float, memory: float) -> dict[str, Any]:
+        return {"at": at, "memory": {"order": memory}, "connections": 30.0, "database_bytes": 0.0}
+
+    warm = [sample(60 * n, 1e6 * n) for n in range(10)]
+    leaking = [sample(60 * n, 1e8 + 1e6 * n) for n in range(10, 40)]
+    rows = {row.name: row.per_hour for row in growth({"system": {"samples": warm + leaking}})}
+    assert rows["memory of order, MB"] == pytest.approx(60)
+    assert rows["database connections"] == 0
+    assert growth({"system": {"samples": warm[:5]}}) == []
 
 
 def test_the_time_of_a_request_begins_when_it_was_due(tmp_path: Path) -> None:

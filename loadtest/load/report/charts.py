@@ -15,6 +15,7 @@ from load.statistics import PERCENTS, over_time, per_second
 from meters.load import result_of
 
 MOST_POINTS = 240
+LEAST_SECONDS = 2.0  # that a percentile is taken of
 
 
 class Charts:
@@ -74,11 +75,11 @@ class Charts:
 
     def _percents(self, requests: list[Request]) -> dict[str, list[Point]]:
         points = [(request.due, request.seconds) for request in requests]
-        return {f"p{percent}": over_time(points, percent, self._every) for percent in PERCENTS}
+        return {f"p{percent}": over_time(points, percent, max(LEAST_SECONDS, self._every)) for percent in PERCENTS}
 
     def _saga_percents(self, ended: list[Saga]) -> dict[str, list[Point]]:
         points = [(saga.placed, saga.seconds or 0.0) for saga in ended]
-        return {f"p{percent}": over_time(points, percent, self._every) for percent in PERCENTS}
+        return {f"p{percent}": over_time(points, percent, max(LEAST_SECONDS, self._every)) for percent in PERCENTS}
 
     def _answers(self) -> dict[str, list[Point]]:
         by_result: defaultdict[str, list[float]] = defaultdict(list)

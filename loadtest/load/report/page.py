@@ -6,8 +6,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bench import cpu
 from load import results as figures
 from load.cost import per_order
+from load.growth import growth
 from load.plan import Plan
 from load.report.charts import Charts
 
@@ -36,6 +38,7 @@ def render(directory: Path) -> str:
             tiles=_tiles(results),
             charts=charts,
             costs=per_order(results),
+            growth=growth(results),
             knee=figures.knee(results["steps"]),
         )
     )
@@ -64,12 +67,15 @@ def _tiles(results: dict[str, Any]) -> list[tuple[str, str, str]]:
     refused = f"{results['refused']:.2%} refused, of {results['requests']:,} requests"
     lateness = f"{generator['dropped']} dropped, at worst {generator['lag_worst']:.2f} s late"
     accepted = f"{results['accepted_orders_per_second']:.1f}"
+    used = results["system"]
+    elsewhere = used["cpu"].get(cpu.ELSEWHERE, 0.0) / (used["seconds"] * (used["cores"] or 1))
     return [
         ("orders a second", accepted, f"accepted; {offered:.1f} offered, {finished:.1f} at their end in time"),
         ("placing, p95", milliseconds(place.get("p95")), _others(place)),
         ("completing, p95", milliseconds(complete.get("p95")), _others(complete)),
         ("errors", f"{results['errors']:.2%}", refused),
         ("backlog gone after", milliseconds(results["backlog_seconds"]), "from the last arrival to the last mail"),
+        ("others on the machine", f"{elsewhere:.0%}", "of all cores: what else it did meanwhile"),
         ("generator", f"{generator['cpu']:.0%}", f"of one core (p95 {generator['cpu_p95']:.0%}); {lateness}"),
     ]
 
