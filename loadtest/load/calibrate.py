@@ -1,28 +1,35 @@
-"""What the stack carries now: a few hundred orders, as fast as it takes them, all the way to their mail.
+"""What the stack carries now: some hundred orders, and as many looks, as fast as it takes them.
 
 Whatever else the machine does is part of the answer, so it is asked anew before each run.
 """
 
+import asyncio
 import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from bench.shop import Shop
+from bench.client import connect, request
+from bench.shop import SKUS, Shop
 from bench.watch import Watch
 from load.errors import LoadError
-from runtime import Running
+from load.profiles import Mix
+from load.target import Target
 
-WARM_UP, ORDERS, CONCURRENCY = 50, 300, 32
+WARM_UP, ORDERS, LOOKS, CONCURRENCY = 50, 300, 600, 32
 
 
-async def orders_per_second(stack: Running) -> float:
-    """Measure. Raises `LoadError` if the stack took no order."""
-    shop = Shop(stack)
+async def orders_per_second(target: Target, mix: Mix) -> float:
+    """Orders all the way to their mail, with the looks that go with each. Raises `LoadError` if none is taken."""
+    shop = Shop(target.stack)
     await shop.stock()
-    async with Watch(stack) as watch:
-        await _carried(shop, watch, WARM_UP, "warm-up")
-        return await _carried(shop, watch, ORDERS, "calibration")
+    async with Watch(target.stack) as watch:
+        await _order(shop, watch, WARM_UP, "warm-up")
+        orders = await _order(shop, watch, ORDERS, "calibration")
+    return 1 / (1 / orders + mix.looks_per_order / await _look(target))
 
 
-async def _carried(shop: Shop, watch: Watch, orders: int, phase: str) -> float:
+async def _order(shop: Shop, watch: Watch, orders: int, phase: str) -> float:
+    """Orders a second, from the first POST to the last mail."""
     watch.mark()
     started = time.time()
     placed = await shop.place(orders, CONCURRENCY, phase)
@@ -31,3 +38,19 @@ async def _carried(shop: Shop, watch: Watch, orders: int, phase: str) -> float:
         raise LoadError(f"the shop took none of {orders} orders: see make logs C=order")
     await watch.rest(accepted)
     return accepted / ((await watch.last_mail()).timestamp() - started)
+
+
+async def _look(target: Target) -> float:
+    """Looks a second."""
+    numbers = iter(range(LOOKS))
+    started = time.perf_counter()
+    await asyncio.gather(*(_looker(target, numbers) for _ in range(CONCURRENCY)))
+    return LOOKS / (time.perf_counter() - started)
+
+
+async def _looker(target: Target, numbers: Iterator[int]) -> None:
+    edge = urlsplit(target.edge)
+    connection = await connect(edge.hostname or "", edge.port or 80)
+    for number in numbers:
+        await connection.request(request("GET", f"/products/{SKUS[number % len(SKUS)]}/stock"))
+    connection.close()

@@ -21,6 +21,11 @@ class Mix:
     cancelled: float = 0.05
     timelines: float = 0.05
 
+    @property
+    def looks_per_order(self) -> float:
+        """Requests beside placing the order, about: a visit of three, three polls, and the rest."""
+        return 3 * self.browses_per_order + 3 * self.watched + self.cancelled + self.timelines
+
 
 @dataclass(frozen=True)
 class Shelf:

@@ -47,7 +47,7 @@ async def run(target: Target, wish: Wish) -> Verdict:
     """Load it, wait until it is at rest, verify, report. Raises `LoadError` before anything is written."""
     directory = wish.directory
     await target.check()
-    capacity = capacity_for(wish.profile, wish.rate) if wish.rate else await _capacity(target)
+    capacity = capacity_for(wish.profile, wish.rate) if wish.rate else await _capacity(target, wish.profile)
     plan = await _plan(target, wish, capacity)
     directory.mkdir(parents=True)
     plan_file = plan.write()
@@ -78,10 +78,10 @@ async def run(target: Target, wish: Wish) -> Verdict:
     return verdict
 
 
-async def _capacity(target: Target) -> float:
+async def _capacity(target: Target, profile: Profile) -> float:
     print("measuring what the stack carries now (RATE= spares this)", flush=True)
-    capacity = await calibrate.orders_per_second(target.stack)
-    print(f"{capacity:.1f} orders a second go all the way", flush=True)
+    capacity = await calibrate.orders_per_second(target, profile.mix)
+    print(f"{capacity:.1f} orders a second go all the way, with the looks that go with each", flush=True)
     return capacity
 
 

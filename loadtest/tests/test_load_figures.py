@@ -5,18 +5,20 @@ from random import Random
 from typing import Any
 
 import pytest
-from load_kit import HOLDS, placed, run
+from load_kit import HOLDS, placed, plan, run
 
 from load import capacity, compare, results
 from load.compare import Side
 from load.errors import LoadError
 from load.growth import growth
+from load.ledger import Ledger
 from load.noise import critical, difference
 from load.profiles import Gates
 from load.record import Request
 from load.report import page
 from load.report.chart import Chart, ceiling, number, ticks
 from load.statistics import over_time, per_second, percentile, slope_per_hour
+from load.steps import GoodputFallen
 from load.verdict import EXIT, judge
 
 STEADY = [placed(n / 10) for n in range(100)]
@@ -177,3 +179,15 @@ def test_capacity_multiplies_the_cost_of_an_order(tmp_path: Path) -> None:
     assert "order             0.50   (10.00 ms an order, so 1 instances)" in said  # 30 x 10 ms / 60 %
     assert "disk in a month, if nothing is dropped: 129.6 GB" in said  # 5 KB x 864,000 x 30
     assert "saturated first: the machine, with its 2 cores: 34 orders a second, enough" in said
+
+
+def test_a_ramp_ends_with_the_step_in_which_visitors_no_longer_get_what_they_came_for(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        steps = GoodputFallen(plan(tmp_path, phases=((10, 10), (20, 10), (30, 10)), stopping=True), ledger)
+        ledger.due, ledger.in_flight = 100, 5
+        assert not steps.reached(9.9)
+        assert not steps.reached(10.1)
+        ledger.due, ledger.in_flight = 300, 40
+        assert not steps.reached(20.1)  # 35 more inside, of 200: they may still get it
+        ledger.due, ledger.answers["refused"] = 600, 150
+        assert steps.reached(30.1)

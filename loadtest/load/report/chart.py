@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 960, 150
-LEFT, RIGHT, TOP, BOTTOM = 56, 8, 6, 18
+LEFT, RIGHT, TOP, BOTTOM = 56, 18, 6, 18
 COLOURS = 8  # classes c0 to c7 of the page's style sheet
 LABEL_PIXELS = 70
 
