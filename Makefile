@@ -10,7 +10,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench doctor token kill freeze resume restart failover test test-faults test-compose
+.PHONY: help up down status logs demo verify bench load compare capacity doctor token kill freeze resume restart failover test test-faults test-compose
 .PHONY: test-surge lint types lock tools dev
 
 help:  ## this map
@@ -30,6 +30,12 @@ verify:  ## check the ten invariants; names what breaks them
 	@$(PY) -m verify
 bench:  ## orders per second and CPU per order, with the same SQL alone as the limit
 	@$(PY) -m bench
+load: dev  ## visitors who wait for nobody, then verify and a report: make load PROFILE=surge (RATE=, DURATION=, SEED=, ID=)
+	@$(PY) -m load run $(or $(PROFILE),smoke) $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(ID),--id $(ID))
+compare: dev  ## two runs, or sets of repeats, beside each other: make compare A=run1,run2,run3 B=run4,run5,run6
+	@$(PY) -m load compare $(or $(A),$(error which runs? make compare A=.. B=..)) $(or $(B),$(error and which others? make compare A=.. B=..))
+capacity: dev  ## cores, disk, connections for a day's orders, from a measured run: make capacity ORDERS_PER_DAY=1e6 (PEAK_FACTOR=4, RUN=)
+	@$(PY) -m load capacity --orders-per-day $(or $(ORDERS_PER_DAY),$(error how many? make capacity ORDERS_PER_DAY=1000000)) $(if $(PEAK_FACTOR),--peak-factor $(PEAK_FACTOR)) $(if $(RUN),--run $(RUN))
 kill freeze resume restart:  ## break one component: make kill C=payment
 	@$(PY) -m runtime $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
 failover:  ## let the other Postgres node lead, while orders flow

@@ -1,0 +1,101 @@
+"""The arrival-rate user, for Locust: one dispatcher lets visitors in when they are due, whatever became of the others.
+
+`locust -f loadtest/load/locustfile.py --headless -u 1`, with LOAD_PLAN naming a plan's file (`make load` writes it).
+One Locust user in each process is all there is: a process of several takes every n-th visitor.
+"""
+
+import os
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import gevent
+from gevent.pool import Pool
+from locust import FastHttpUser, task
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from load.arrivals import arrivals, rate_at, total_seconds
+from load.identity import Identity
+from load.journeys import Journey
+from load.ledger import Ledger
+from load.plan import VARIABLE, Plan
+from load.shopper import TIMEOUT_SECONDS, Shopper
+from load.steps import GoodputFallen
+from load.visits import visit
+
+FIRST_ARRIVAL_SECONDS = 0.5  # after everything is ready
+PATIENCE_SECONDS = 90.0  # for those who are still in the shop when nobody comes any more
+FIRST = -10  # a priority; it uses a tenth of a core or so
+LINE_SECONDS = 5 if not sys.stdout.isatty() else 1
+PLAN = Plan.read(Path(os.environ[VARIABLE]))
+
+
+class Arrivals(FastHttpUser):
+    """The dispatcher."""
+
+    concurrency = PLAN.most_in_flight
+    network_timeout = connection_timeout = TIMEOUT_SECONDS
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._identity = Identity(PLAN.stack)
+        with suppress(PermissionError):  # whoever may: on a busy machine the clock of a test comes first
+            os.setpriority(os.PRIO_PROCESS, 0, FIRST)
+        runner = environment.runner
+        self._index = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+
+    @task
+    def all_of_it(self) -> None:
+        """Let everybody in, wait until they have left, and end Locust."""
+        mark = f"{self._index}-" if PLAN.workers > 1 else ""
+        with ExitStack() as stack:
+            ledger = stack.enter_context(Ledger(PLAN.directory, mark))
+            if PLAN.metrics_port:
+                stack.enter_context(ledger.meter.serve(PLAN.metrics_port))
+            for customer in range(PLAN.customers):  # tokens are signed before anybody is waiting for one
+                self._identity.headers(f"load-{customer}")
+            self._run(ledger)
+        gevent.spawn(self.environment.runner.quit)
+        gevent.sleep(TIMEOUT_SECONDS)
+
+    def _run(self, ledger: Ledger) -> None:
+        visits = PLAN.visits
+        started = time.perf_counter() + FIRST_ARRIVAL_SECONDS
+        (PLAN.directory / "started").write_text(str(time.time() + FIRST_ARRIVAL_SECONDS))
+        shopper = Shopper(self.client, started, ledger)
+        clock = gevent.spawn(_clock, shopper, ledger)
+        visitors, steps = Pool(PLAN.most_in_flight), GoodputFallen(PLAN, ledger)
+        for number, due in enumerate(arrivals(visits, PLAN.spacing, PLAN.seed)):
+            if number % PLAN.workers != self._index:
+                continue
+            gevent.sleep(max(0.0, due - shopper.now()))
+            if steps.reached(due):
+                break
+            if visitors.full():
+                ledger.drop()
+                continue
+            ledger.arrived(shopper.now() - due)
+            visitors.spawn(self._visit, shopper, ledger, number, due)
+        else:
+            gevent.sleep(max(0.0, total_seconds(visits) - shopper.now()))
+        (PLAN.directory / "ended").touch()
+        visitors.join(timeout=PATIENCE_SECONDS)
+        visitors.kill()
+        clock.kill()
+
+    def _visit(self, shopper: Shopper, ledger: Ledger, number: int, due: float) -> None:
+        try:
+            Journey(shopper, self._identity, ledger.recorder, visit(PLAN, number)).go(due)
+        finally:
+            ledger.left()
+
+
+def _clock(shopper: Shopper, ledger: Ledger) -> None:
+    while True:
+        gevent.sleep(1 - shopper.now() % 1)
+        at = shopper.now()
+        second = ledger.tick(at, rate_at(PLAN.visits, at))
+        if round(at) % LINE_SECONDS == 0:
+            print(ledger.line(second), flush=True)
