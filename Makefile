@@ -5,13 +5,14 @@
 STACK ?= quicksand
 VOLUMES ?=
 REPLICAS ?= 1
+MINUTES ?= 15
 C ?=
 PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo verify bench load compare capacity doctor token kill freeze resume restart failover test test-faults test-compose
-.PHONY: test-surge lint types lock tools dev
+.PHONY: test-surge dashboards test-dashboards lint types lock tools dev
 
 help:  ## this map
 	@awk -F ':.*## ' '/^[a-z].*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +42,7 @@ kill freeze resume restart:  ## break one component: make kill C=payment
 failover:  ## let the other Postgres node lead, while orders flow
 	@$(PY) -m runtime failover
 test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
-	@$(PY) -m pytest -m "not faults_long and not surge" --ignore tests/containers/live
+	@$(PY) -m pytest -m "not faults_long and not surge" --ignore tests/containers/live --ignore tests/panels
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
 	@$(PY) -m pytest -m faults_long tests/faults
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
@@ -50,12 +51,16 @@ token:  ## a bearer token for curl: make token SUBJECT=me, or SCOPE=admin for th
 	@$(PY) -m bearer $(or $(SUBJECT),$(if $(SCOPE),$(SCOPE),me)) $(if $(SCOPE),--scope $(SCOPE))
 test-surge: dev  ## ten times what the stack can do, for half a minute, on a stack of its own
 	@$(PY) -m pytest tests/surge -s
+dashboards:  ## a preview of the dashboards without Grafana: one page and a PNG each, of the last MINUTES=15
+	@$(PY) -m observe preview --minutes $(MINUTES)
+test-dashboards: dev  ## load and faults on a stack of its own: no panel is empty, every alert that should fire does
+	@$(PY) -m pytest tests/panels
 doctor:  ## overdue orders, and which step each waits for
 	@$(PY) -m doctor
 lint: dev  ## ruff: rules and formatting
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 types: dev  ## mypy, strict
-	@$(PY) -m mypy services infra loadtest && $(PY) -m mypy conftest.py && $(PY) -m mypy tests
+	@$(PY) -m mypy services infra grafana loadtest && $(PY) -m mypy conftest.py && $(PY) -m mypy tests
 lock: dev  ## make all requirement files anew from the pyproject.toml files
 	@infra/native/lock
 

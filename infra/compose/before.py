@@ -11,7 +11,7 @@ from native.layout import CHECKOUT
 from native.passwords import PLACES
 from native.ports import taken
 
-SECRETS = (*PLACES.values(), "redis/exporter", "grafana/admin", "tokens/token_keys.json")
+SECRETS = (*PLACES.values(), "grafana/admin", "tokens/token_keys.json")
 NODES = {"postgres-1-data", "postgres-2-data"}
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from native import edge, pair, passwords, patroni, postgres, prometheus, rabbitmq, redis, services, tokens
+from native import edge, monitoring, pair, passwords, patroni, postgres, prometheus, rabbitmq, redis, services, tokens
 from native.errors import StackError
 from native.layout import Layout
 from native.plan import Plan
@@ -37,6 +37,7 @@ def programs(layout: Layout, plan: Plan) -> dict[str, Program]:
         *([] if plan.only_servers else services.programs(layout, plan)),
         edge.program(layout, plan),
         prometheus.program(layout, plan),
+        *monitoring.programs(layout, plan),
     ]
     return {program.name: program for program in everything}
 
@@ -50,7 +51,7 @@ def configure(layout: Layout, plan: Plan) -> None:
     _refuse_other_nodes(layout, plan)
     passwords.generate(layout)
     tokens.generate(layout)
-    for part in (_postgres(plan), rabbitmq, redis, edge, prometheus, services):
+    for part in (_postgres(plan), rabbitmq, redis, edge, prometheus, monitoring, services):
         part.configure(layout, plan)
 
 

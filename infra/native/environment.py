@@ -21,6 +21,8 @@ def variables(stack: Stack) -> dict[str, str]:
         "EDGE_URL": stack.url("edge"),
         "EDGE_METRICS_URL": stack.url("edge-metrics"),
         "PROMETHEUS_URL": stack.url("prometheus"),
+        "ALERTMANAGER_URL": stack.url("alertmanager"),
+        "PUSHGATEWAY_URL": stack.url("pushgateway"),
         "PROVIDER_URL": stack.url("provider"),
         "MAILSINK_URL": stack.url("mailsink"),
         "SMTP_ADDRESS": f"{HOST}:{ports['mailsink-smtp']}",

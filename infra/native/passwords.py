@@ -31,6 +31,7 @@ PLACES = {
     **{role: f"postgres/{role}" for role in POSTGRES_ROLES},
     **{user: f"rabbitmq/{user}" for user in RABBITMQ_USERS},
     "redis": "redis/default",
+    "redis_exporter": "redis/exporter",
     **{redis_user(service): f"redis/{service}" for service in SERVICES},
     "patroni": "patroni/api",
 }

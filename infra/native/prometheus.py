@@ -8,7 +8,11 @@ from native.errors import StackError
 from native.layout import INFRA, Layout
 from native.plan import Plan
 from native.ports import HOST, SERVICES
+from native.postgres import NODES
 from native.program import Program
+
+RULES = INFRA / "prometheus" / "rules"
+SINGLE = ("edge", "prometheus", "alertmanager", "pushgateway", "load")  # one target each, named like its port
 
 
 def program(layout: Layout, plan: Plan) -> Program:
@@ -26,11 +30,12 @@ def program(layout: Layout, plan: Plan) -> Program:
             "--storage.tsdb.retention.time=7d",
             "--storage.tsdb.retention.size=1GB",
             f"--web.listen-address={HOST}:{port}",
+            f"--web.external-url=http://{HOST}:{port}",
         ),
         waits_for="answers /-/ready",
         ready=lambda: probes.http_ok(port, "/-/ready"),
         ports={"prometheus": port},
-        files=(layout.config / "prometheus" / "prometheus.yml",),  # it reads changed targets by itself
+        files=(layout.config / "prometheus" / "prometheus.yml", RULES),  # it reads changed targets by itself
     )
 
 
@@ -40,6 +45,8 @@ def configure(layout: Layout, plan: Plan) -> None:
     (directory / "targets").mkdir(parents=True, exist_ok=True)
     layout.data("prometheus").mkdir(parents=True, exist_ok=True)
     shutil.copy(INFRA / "prometheus" / "prometheus.yml", directory)
+    shutil.rmtree(directory / "rules", ignore_errors=True)
+    shutil.copytree(RULES, directory / "rules", dirs_exist_ok=True)
     for name, targets in groups(plan).items():
         (directory / "targets" / f"{name}.json").write_text(json.dumps(targets, indent=2) + "\n")
 
@@ -49,11 +56,15 @@ def groups(plan: Plan) -> dict[str, list[dict[str, object]]]:
     services = (
         [] if plan.only_servers else [(s, i, plan.ports.internal(i)) for s in SERVICES for i in plan.instances(s)]
     )
+    ports = plan.ports
+    singles = {name: [_group(ports["edge-metrics" if name == "edge" else name], instance=name)] for name in SINGLE}
     return {
+        **singles,
         "services": [_group(port, service=service, instance=name) for service, name, port in services],
-        "rabbitmq": [_group(plan.ports["rabbitmq-metrics"], instance="rabbitmq")],
-        "edge": [_group(plan.ports["edge-metrics"], instance="edge")],
-        "prometheus": [_group(plan.ports["prometheus"], instance="prometheus")],
+        "rabbitmq": [_group(ports["rabbitmq-metrics"], instance="rabbitmq")],
+        "redis": [_group(ports["redis-exporter"], instance="redis")],
+        "provider": [_group(ports["provider"], instance="provider")],
+        "patroni": [_group(ports[f"{node}-api"], instance=node) for node in NODES if plan.patroni],
     }
 
 

@@ -12,6 +12,8 @@ from native.program import Program
 # Reading and writing values, scripts, and what a connection begins with; no administration, no look at other keys.
 MAY = (INFRA / "redis" / "rights").read_text().strip()
 
+LOOKS = "-@all +ping +info +config|get +slowlog +latency"  # what its exporter needs
+
 
 def program(layout: Layout, plan: Plan) -> Program:
     """The server."""
@@ -50,7 +52,8 @@ requirepass {passwords.password(layout, "redis")}
 def users(layout: Layout) -> str:
     """A user for each service, who gets at nothing but the keys that begin with the service's name."""
     secrets = {service: passwords.password(layout, passwords.redis_user(service)) for service in SERVICES}
-    return "\n".join(f"user {name} on >{secret} ~{name}:* {MAY}" for name, secret in secrets.items())
+    exporter = f"user exporter on >{passwords.password(layout, 'redis_exporter')} {LOOKS}"
+    return "\n".join([*(f"user {name} on >{secret} ~{name}:* {MAY}" for name, secret in secrets.items()), exporter])
 
 
 def _answers(layout: Layout, port: int) -> bool:

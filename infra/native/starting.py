@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from native import pair, patroni, postgres, rabbitmq, services
+from native import monitoring, pair, patroni, postgres, rabbitmq, services
 from native.errors import StackError
 from native.jobs import tail
 from native.layout import Layout
@@ -35,7 +35,7 @@ def steps(layout: Layout, plan: Plan, programs: dict[str, Program]) -> Iterator[
     yield Step("topology", "is declared and checked", lambda _: rabbitmq.apply_topology(layout, plan), ("rabbitmq",))
     for service in SERVICES:
         yield _migration(layout, plan, service)
-    for name in ("redis", "provider", "mailsink", "prometheus"):
+    for name in ("redis", "provider", "mailsink", "prometheus", *monitoring.NAMES):
         yield start(name)
     jobs = ("topology", *(f"migrate-{service}" for service in SERVICES), "redis", "provider", "mailsink")
     instances = [name for service in SERVICES for name in plan.instances(service) if name in programs]

@@ -9,6 +9,7 @@ from native.stack import Stack
 URLS = {
     "edge": "the shop's API",
     "prometheus": "metrics",
+    "alertmanager": "alerts",
     "rabbitmq": "the broker's management (user monitor)",
     "provider": "the payment provider's simulator",
     "mailsink": "the mails that were sent",

@@ -42,6 +42,7 @@ class Addresses:
     postgres_replica: str
     verifier_password: str
     monitor_password: str
+    pushgateway: str = ""  # where the result is told, if anywhere
 
     @classmethod
     def load(cls, stack: str | None = None, given: Mapping[str, str] = os.environ) -> Self:
@@ -53,6 +54,8 @@ class Addresses:
             given = {}
         values = {field: given[name] for field, name in VARIABLES.items() if given.get(name)}
         values |= _secrets(given)
+        if gateway := given.get("PUSHGATEWAY_URL"):
+            values["pushgateway"] = gateway
         if missing := {*VARIABLES, *SECRETS} - set(values):
             values |= _from_stack(stack or given.get("STACK") or DEFAULT_STACK, missing)
         return cls(**values)
@@ -79,4 +82,4 @@ def _from_stack(name: str, fields: set[str]) -> dict[str, str]:
         known |= {field: stack.secret(user) for field, user in SECRETS.items()}
     except StackError as error:
         raise CannotCheckError(str(error)) from None
-    return {field: known[field] for field in fields}
+    return {field: known[field] for field in fields} | {"pushgateway": addresses.get("PUSHGATEWAY_URL", "")}

@@ -85,6 +85,11 @@ class Report:
         return all(result.ok for result in self.results)
 
     @property
+    def violations(self) -> dict[int, int]:
+        """By invariant, how many break it."""
+        return {result.number: sum(len(found.names) for found in result.findings) for result in self.results}
+
+    @property
     def lines(self) -> list[str]:
         """For a terminal, with a verdict at the end."""
         red = [str(result.number) for result in self.results if not result.ok]

@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from chassis import errors, faults
+from chassis import errors, faults, lag, saga
 from chassis.admission import Admission
 from chassis.auth import Doorman
 from chassis.body import BodyLimit
@@ -31,11 +31,13 @@ from chassis.invalidation import Announcer
 from chassis.logging import configure, get_logger
 from chassis.loop import Loop
 from chassis.migrations import check_migrated
+from chassis.preset import preset
 from chassis.reads import Reads
 from chassis.redis import Redis
 from chassis.relay import Relay
 from chassis.runner import Runner
 from chassis.serving import Server
+from chassis.session import Listener
 from chassis.settings import ServiceSettings
 from chassis.shedding import Shedding
 from chassis.subscription import Subscription
@@ -89,11 +91,13 @@ class Service:
         steps: Sequence[Step] = (),
         sweeps: Sequence[tuple[str, Sweep, float]] = (),
         resources: Sequence[AbstractAsyncContextManager[object]] = (),
+        listeners: Sequence[Listener] = (),
         cached: Sequence[Cached] = (),
         state: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         consumer.check()
         contract = consumer.contract
+        preset(contract, steps, routers, settings.partitions, [each.name for each in cached])
         self._settings = settings
         self._consumer = consumer
         self._resources = resources
@@ -106,7 +110,8 @@ class Service:
         self._publisher = Publisher(settings, contract.vhost)
         self._relay = Relay(contract, self._database, self._publisher, settings.partitions)
         self._runner = Runner(self._database, steps, consumer.aggregate, settings)
-        self._upkeep = Upkeep(self._database)
+        self._database.listeners += [saga.count_steps, *listeners]
+        self._upkeep = Upkeep(self._database, [step.kind for step in steps])
         self._sweeps = [Loop(name, partial(sweep, self._database), pace) for name, sweep, pace in sweeps]
         self._worker = Worker(consumer, self._database)
         throttle = Throttle(self._redis, settings.customer_requests_per_second, settings.customer_burst)
@@ -162,6 +167,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             for loop in (*loops, *self._runner.loops):
                 group.create_task(loop.run(), name=loop.name)
+            measuring = group.create_task(lag.measure(), name="event loop lag")
             relaying = group.create_task(self._relay.loop.run())
             consuming = group.create_task(self._worker.run())
             serving = [group.create_task(server.serve()) for server in (self._api, self._internal)]
@@ -181,6 +187,7 @@ class Service:
             await self._relay.drain(RELAY_SECONDS)
             for loop in loops:
                 loop.stop()
+            measuring.cancel()
             self._internal.should_exit = True
 
 

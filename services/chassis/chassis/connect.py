@@ -9,10 +9,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from chassis.pool import MeasuredPool, measure
 
 Role = Literal["primary", "replica"]
 
@@ -101,8 +103,10 @@ def role_of(connection: Any) -> Role:
     return "replica" if connection.get_settings().in_hot_standby == "on" else "primary"
 
 
-def create_engine(connect: Callable[[], Coroutine[Any, Any, Any]], role: Role, size: int) -> AsyncEngine:
-    """An engine whose pool keeps only connections to nodes of its role."""
+def create_engine(
+    connect: Callable[[], Coroutine[Any, Any, Any]], role: Role, size: int, name: str | None = None
+) -> AsyncEngine:
+    """An engine whose pool keeps only connections to nodes of its role. A pool with a name is measured."""
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
@@ -110,9 +114,13 @@ def create_engine(connect: Callable[[], Coroutine[Any, Any, Any]], role: Role, s
         max_overflow=0,
         pool_timeout=5,
         pool_use_lifo=True,
+        poolclass=MeasuredPool if name else AsyncAdaptedQueuePool,
+        pool_logging_name=name,
         hide_parameters=True,  # an error's text goes into logs; payment tokens and addresses must not
     )
     _watch(engine, role)
+    if name:
+        measure(engine.pool, name, size)
     return engine
 
 

@@ -182,7 +182,7 @@ class Consumer:
             except Exception as error:
                 if transient(error):
                     raise
-                metrics.HANDLER_FAILURES_TOTAL.labels(self.vhost_of(envelope), envelope.type).inc()
+                metrics.PROCESSED_TOTAL.labels(*self._labels(envelope), "retry").inc()
                 get_logger().warning("a handler raised", type=envelope.type, error=repr(error))
                 raise HandlerError(position) from error
 
@@ -203,4 +203,10 @@ class Consumer:
     def _count(self, results: list[tuple[Envelope, str]]) -> None:
         metrics.BATCH_SIZE.labels(self.vhost_of(results[0][0])).observe(len(results))
         for envelope, result in results:
-            metrics.processed(self.vhost_of(envelope), envelope.type, envelope.partition, result, envelope.time)
+            metrics.processed(*self._labels(envelope), result, envelope.time)
+
+    def _labels(self, envelope: Envelope) -> tuple[str, str, int]:
+        """Of a metric: a type nobody here has declared is a stranger's text."""
+        if envelope.type in self._vhosts:
+            return self._vhosts[envelope.type], envelope.type, envelope.partition
+        return "unknown", metrics.OTHER, 0

@@ -41,7 +41,7 @@ class Database:
         self.listeners: list[Listener] = []
         self.session_info: dict[str, Any] = {}
         self.cluster: int | None = None  # the database cluster's identifier, known from the first connection on
-        self.engines = {pool: self._engine(settings, role) for pool, role in POOLS.items()}
+        self.engines = {pool: self._engine(settings, role, pool) for pool, role in POOLS.items()}
         options: dict[str, Any] = {
             "class_": Session,
             "expire_on_commit": False,
@@ -61,7 +61,7 @@ class Database:
         return token_of(self.cluster, session.position)
 
     @staticmethod
-    def _engine(settings: ServiceSettings, role: Role) -> Any:
+    def _engine(settings: ServiceSettings, role: Role, pool: Pool) -> Any:
         connector = Connector(
             settings.nodes,
             role,
@@ -69,7 +69,7 @@ class Database:
             user=settings.database_user,
             password=settings.database_password.get_secret_value(),
         )
-        return create_engine(connector.connect, role, settings.database_pool_size)
+        return create_engine(connector.connect, role, settings.database_pool_size, pool)
 
     @asynccontextmanager
     async def transaction(self, boundary: str, cause: Cause | None = None) -> AsyncIterator[Session]:

@@ -8,6 +8,8 @@ comparison. The idea is that of FreeBSD's *failpoints*.
 import os
 import signal
 
+from chassis import metrics
+
 POINTS = {
     "http.before_commit": "a command's rows are written, nothing is committed",
     "http.after_commit": "a command is committed, the relay is not woken and the client has no answer",
@@ -62,6 +64,8 @@ def arm(text: str | None) -> None:
     """Arm the one fault this process was started with, if any."""
     global _armed  # noqa: PLW0603  a process has one fault, and its points are everywhere
     _armed = Fault.parse(text) if text else None
+    if text:
+        metrics.FAULTS_ACTIVE.labels(text, "this process").set(1)
 
 
 def armed_at(point: str) -> bool:

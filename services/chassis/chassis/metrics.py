@@ -4,13 +4,23 @@ Labels are closed sets (never an id). Gauges that tell what the database holds a
 service: query them with `max by`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+# A second series for each counter and histogram, which no panel reads.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own
+
+VERSION = "0.1.0"
+OTHER = "other"  # for what a stranger chose: a label's values are a closed set
+KNOWN_TO_PARK: set[tuple[str, str]] = set()  # (source, type), filled when the service is put together
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+POOL_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0)
+LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 AGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 HTTP_DURATION = Histogram(
@@ -19,6 +29,18 @@ HTTP_DURATION = Histogram(
     ("route", "method", "status"),
     buckets=HTTP_BUCKETS,
 )
+BUILD_INFO = Gauge("build_info", "Always 1; the labels say what runs here.", ("version", "python"))
+FAULTS_ACTIVE = Gauge(
+    "faults_active",
+    "1 while a fault that was asked for is at work, by kind and by the component that it is done to.",
+    ("fault", "target"),
+)
+LOOP_LAG = Histogram(
+    "event_loop_lag_seconds",
+    "How much too late the event loop came back to a timer, measured twice a second.",
+    buckets=LAG_BUCKETS,
+)
+
 HTTP_ACTIVE = Gauge("http_server_active_requests", "Requests being answered now.")
 REFUSED_TOTAL = Counter(
     "http_requests_refused_total",
@@ -43,7 +65,20 @@ QUERIES_TOTAL = Counter(
     ("role", "intent", "reason"),
 )
 REPLICA_LAG = Gauge("replica_lag_seconds", "How much older the heartbeat on the replica is than on the primary.")
+REPLICA_LAG_BYTES = Gauge("replica_lag_bytes", "Log that the replica has not replayed yet, in bytes.")
 REPLICA_USABLE = Gauge("replica_usable", "1 while this process reads from the replica, 0 while from the primary.")
+
+POOL_IN_USE = Gauge("database_pool_in_use_connections", "Connections that somebody holds now, by pool.", ("pool",))
+POOL_LIMIT = Gauge("database_pool_limit_connections", "Connections that a pool holds at most.", ("pool",))
+POOL_WAIT = Histogram(
+    "database_pool_wait_seconds",
+    "Time until a pool handed out a connection, making a new one included.",
+    ("pool",),
+    buckets=POOL_BUCKETS,
+)
+POOL_TIMEOUTS_TOTAL = Counter(
+    "database_pool_timeouts_total", "Times that nobody gave a connection back soon enough, by pool.", ("pool",)
+)
 
 REDIS_AWAY_TOTAL = Counter("redis_away_total", "Questions to Redis that were not answered in time, or with an error.")
 CACHE_REQUESTS_TOTAL = Counter(
@@ -75,7 +110,7 @@ PUBLISH_AGE = Histogram(
 )
 PROCESSED_TOTAL = Counter(
     "messages_processed_total",
-    "Events a consumer is done with, by result (ok, duplicate, parked).",
+    "Events handled, by result (ok, duplicate, parked; retry: the handler raised, what follows is counted again).",
     ("vhost", "type", "partition", "result"),
 )
 MESSAGE_AGE = Histogram(
@@ -89,9 +124,6 @@ BATCH_SIZE = Histogram(
     "Events handled in one transaction.",
     ("vhost",),
     buckets=(1, 2, 5, 10, 20, 50),
-)
-HANDLER_FAILURES_TOTAL = Counter(
-    "handler_failures_total", "Times a handler raised, before its event was retried or parked.", ("vhost", "type")
 )
 PARKED_TOTAL = Counter(
     "messages_parked_total", "Events and effects put aside for a person, by source and type.", ("source", "type")
@@ -131,8 +163,8 @@ BULKHEAD_WAITING = Gauge("bulkhead_waiting", "Calls to a dependency that wait fo
 OUTBOX_PENDING = Gauge("outbox_pending_events", "Committed events that are not yet published.")
 OUTBOX_AGE = Gauge("outbox_oldest_age_seconds", "Age of the oldest event that is not yet published; 0 when none.")
 OUTBOX_BLOCKED = Gauge("outbox_blocked_orders", "Orders whose next event the broker refused at the last attempt.")
-EFFECTS_PENDING = Gauge("effects_pending", "Effects that are not done.")
-EFFECTS_AGE = Gauge("effects_oldest_age_seconds", "Age of the oldest effect that is not done; 0 when none.")
+EFFECTS_PENDING = Gauge("effects_pending", "Calls to the outside world that are not done, by kind.", ("kind",))
+EFFECTS_AGE = Gauge("effects_oldest_age_seconds", "Age of the oldest effect that is not done; 0 when none.", ("kind",))
 PARKED = Gauge("parked_messages", "Events and effects that wait for a person.")
 QUARANTINED = Gauge("quarantined_orders", "Orders whose later events wait behind a parked one.")
 
@@ -141,13 +173,19 @@ def published(vhost: str, type_: str, partition: int, result: str, created_at: d
     """Count one event the relay sent; with its age when it was confirmed."""
     PUBLISHED_TOTAL.labels(vhost, type_, partition, result).inc()
     if created_at is not None:
-        PUBLISH_AGE.labels(vhost).observe(_age_seconds(created_at))
+        PUBLISH_AGE.labels(vhost).observe(age_seconds(created_at))
 
 
 def processed(vhost: str, type_: str, partition: int, result: str, emitted_at: datetime) -> None:
     """Count one event a consumer is done with, after its commit."""
     PROCESSED_TOTAL.labels(vhost, type_, partition, result).inc()
-    MESSAGE_AGE.labels(vhost, type_).observe(_age_seconds(emitted_at))
+    MESSAGE_AGE.labels(vhost, type_).observe(age_seconds(emitted_at))
+
+
+def parked(source: str, type_: str) -> None:
+    """Count what was put aside. Only what this service knows is named: the rest is a stranger's text."""
+    known = (source, type_) in KNOWN_TO_PARK
+    PARKED_TOTAL.labels(*((source, type_) if known else (OTHER, OTHER))).inc()
 
 
 def breaker_state(dependency: str, states: Iterable[str], current: str) -> None:
@@ -156,16 +194,35 @@ def breaker_state(dependency: str, states: Iterable[str], current: str) -> None:
         BREAKER_STATE.labels(dependency, state).set(state == current)
 
 
-def _age_seconds(since: datetime) -> float:
+def preset_dependency(dependency: str, states: Iterable[str]) -> None:
+    """Let everything that is counted of a dependency begin at 0."""
+    for result in ("ok", "failed", "timeout", "open", "full"):
+        GUARDED_CALLS_TOTAL.labels(dependency, result)
+    for result in ("made", "no_budget"):
+        RETRIES_TOTAL.labels(dependency, result)
+    for state in states:
+        BREAKER_TRANSITIONS_TOTAL.labels(dependency, state)
+    BULKHEAD_IN_USE.labels(dependency)
+    BULKHEAD_WAITING.labels(dependency)
+
+
+def method(name: str) -> str:
+    """A request's method, as a label can hold it."""
+    return name if name in METHODS else OTHER
+
+
+def age_seconds(since: datetime) -> float:
+    """How long ago that was, by this machine's clock."""
     return max(0.0, (datetime.now(UTC) - since).total_seconds())
 
 
-def set_gauges(sample: Any) -> None:
-    """Show what the database held when it was last sampled."""
+def set_gauges(sample: Any, effects: Mapping[str, Any]) -> None:
+    """Show what the database held when it was last sampled; `effects` by kind, every kind that there is."""
     OUTBOX_PENDING.set(sample.outbox_pending)
     OUTBOX_AGE.set(sample.outbox_age)
     OUTBOX_BLOCKED.set(sample.outbox_blocked)
-    EFFECTS_PENDING.set(sample.effects_pending)
-    EFFECTS_AGE.set(sample.effects_age)
     PARKED.set(sample.parked)
     QUARANTINED.set(sample.quarantined)
+    for kind, found in effects.items():
+        EFFECTS_PENDING.labels(kind).set(found.pending if found else 0)
+        EFFECTS_AGE.labels(kind).set(found.age if found else 0)

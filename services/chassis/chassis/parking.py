@@ -50,6 +50,6 @@ async def park(session: Session, parked: Parked, reason: str) -> None:
     await session.execute(PARK, {**asdict(parked), **texts})
     if parked.subject is not None:
         await session.execute(QUARANTINE, {"subject": parked.subject})
-    metrics.PARKED_TOTAL.labels(parked.source, parked.type).inc()
+    metrics.parked(parked.source, parked.type)
     fields = {"parked_id": parked.id, "source": parked.source, "type": parked.type, "order_id": parked.subject}
     get_logger().error("parked", reason=reason, **fields)

@@ -6,9 +6,10 @@ a primary that nobody writes to. Both stamps are the primary's clock.
 
 import asyncio
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from chassis import metrics
 from chassis.connect import role_of
@@ -28,7 +29,12 @@ BEAT = text("""
     )
     UPDATE heartbeat SET at = clock_timestamp() FROM due WHERE heartbeat.id = due.id
 """)
-SHOWN = text("SELECT at FROM heartbeat")
+# Where each node has come to: the primary by writing, the replica by replaying.
+SHOWN = text("""
+    SELECT at, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                    ELSE pg_current_wal_lsn() END, '0/0') AS position
+    FROM heartbeat
+""")
 
 
 class Replica:
@@ -50,8 +56,9 @@ class Replica:
         beaten = await self._beat()
         shown, fault = await self._look()
         if fault is None and beaten is not None and shown is not None:
-            lag = max(timedelta(0), beaten - shown).total_seconds()
+            lag = max(timedelta(0), beaten.at - shown.at).total_seconds()
             metrics.REPLICA_LAG.set(lag)
+            metrics.REPLICA_LAG_BYTES.set(max(0, beaten.position - shown.position))
             fault = "lagging" if lag > MAX_LAG_SECONDS else None
         if fault is not None or self._suspected < began:
             self._judge(fault)
@@ -62,26 +69,26 @@ class Replica:
         self.fault = fault
         metrics.REPLICA_USABLE.set(fault is None)
 
-    async def _beat(self) -> datetime | None:
-        """The primary's last heartbeat, before it is written anew; `None` while there is no primary."""
+    async def _beat(self) -> Row[Any] | None:
+        """The primary's last heartbeat and position, before it is written anew; `None` while there is no primary."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._database.transaction("heartbeat") as session:
-                at: datetime | None = await session.scalar(SHOWN)
+                shown = (await session.execute(SHOWN)).one_or_none()
                 await session.execute(BEAT, {"seconds": 0.9 * BEAT_SECONDS})
-                return at
+                return shown
         except Exception as error:
             if isinstance(error, TimeoutError) or unavailable(error):
                 return None  # reads go on; whoever writes will notice
             raise
 
-    async def _look(self) -> tuple[datetime | None, str | None]:
+    async def _look(self) -> tuple[Row[Any] | None, str | None]:
         """The heartbeat as the replica has it, or why there is none."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._database.query("replica") as session:
                 driver = (await (await session.connection()).get_raw_connection()).driver_connection
                 if role_of(driver) == "primary":
                     return None, "away"
-                return await session.scalar(SHOWN), None
+                return (await session.execute(SHOWN)).one_or_none(), None
         except Exception as error:
             if isinstance(error, TimeoutError) or unavailable(error):
                 return None, "away"

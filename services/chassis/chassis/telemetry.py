@@ -47,7 +47,7 @@ class Telemetry:
                 await (await of_bug(None, error))(scope, receive, answer)
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
-                duration = metrics.HTTP_DURATION.labels(route, scope["method"], status)
+                duration = metrics.HTTP_DURATION.labels(route, metrics.method(scope["method"]), status)
                 duration.observe(time.perf_counter() - started)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 
 from sqlalchemy import text
 
@@ -27,11 +28,12 @@ SAMPLE = text("""
                AND NOT EXISTS (SELECT FROM outbox_blocked WHERE outbox_blocked.subject = outbox.subject)), 0)
                AS backlog_age,
            (SELECT count(*) FROM outbox_blocked) AS outbox_blocked,
-           (SELECT count(*) FROM effects WHERE done_at IS NULL) AS effects_pending,
-           coalesce((SELECT extract(epoch FROM now() - min(created_at)) FROM effects WHERE done_at IS NULL), 0)
-               AS effects_age,
            (SELECT count(*) FROM parked) AS parked,
            (SELECT count(*) FROM quarantine) AS quarantined
+""")
+EFFECTS = text("""
+    SELECT kind, count(*) AS pending, extract(epoch FROM now() - min(created_at)) AS age
+    FROM effects WHERE done_at IS NULL GROUP BY kind
 """)
 MAKE_DAYS = text("SELECT make_days(current_date, :days)")
 DROP_DAYS = text("SELECT drop_days(:parent, CAST(current_date - CAST(:days AS int) AS date))")
@@ -41,10 +43,14 @@ DROP_EFFECTS = text("DELETE FROM effects WHERE done_at < now() - make_interval(d
 
 
 class Upkeep:
-    """The two loops. `backlog_seconds`: the age of the oldest event that has only to be published, as last sampled."""
+    """The two loops; `kinds` of effects are shown.
 
-    def __init__(self, database: Database) -> None:
+    `backlog_seconds` is the age of the oldest event that only has to be published, by the last sample.
+    """
+
+    def __init__(self, database: Database, kinds: Sequence[str] = ()) -> None:
         self._database = database
+        self._kinds = kinds
         self._answered = -math.inf
         self.backlog_seconds = 0.0
         self.sampling = Loop("sample", self._sample, SAMPLE_SECONDS)
@@ -62,7 +68,8 @@ class Upkeep:
     async def _sample(self) -> None:
         async with self._database.query("primary") as session:
             sample = (await session.execute(SAMPLE)).one()
-        metrics.set_gauges(sample)
+            found = {row.kind: row for row in await session.execute(EFFECTS)} if self._kinds else {}
+            metrics.set_gauges(sample, {kind: found.get(kind) for kind in self._kinds})
         self.backlog_seconds = float(sample.backlog_age)
         self._answered = time.monotonic()
 

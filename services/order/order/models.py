@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.db import Aggregate, Base, Session
 from chassis.errors import ProblemError
 from chassis.transitions import Table, Verdict, advance
-from order import stock
+from order import metrics, stock
 from order.stock import Item
 
 Status = Literal["pending", "confirmed", "cancelled"]
@@ -102,9 +102,11 @@ class Order(Aggregate):
         """Reserve stock at today's prices. Raises `ProblemError` (422) naming unknown products."""
         products = (await session.execute(PRODUCTS, {"skus": list(wanted)})).all()
         if unknown := sorted(set(wanted) - {product.sku for product in products}):
+            metrics.REJECTED_TOTAL.labels("unknown_product").inc()
             raise ProblemError(422, f"items: no such product: {', '.join(unknown)}", products=unknown)
         now = products[0].now
         if len(currencies := {product.currency for product in products}) > 1:
+            metrics.REJECTED_TOTAL.labels("mixed_currencies").inc()
             raise ProblemError(422, f"items: one order cannot mix currencies ({', '.join(sorted(currencies))})")
         items = [
             Item(sku=product.sku, quantity=wanted[product.sku], unit_price_cents=product.price_cents)
@@ -112,6 +114,7 @@ class Order(Aggregate):
         ]
         total_cents = sum(item["quantity"] * item["unit_price_cents"] for item in items)
         if total_cents > MAX_TOTAL_CENTS:
+            metrics.REJECTED_TOTAL.labels("too_expensive").inc()
             raise ProblemError(422, f"items: together they cost more than {MAX_TOTAL_CENTS} cents; order less at once")
         order = cls(
             id=id_,

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from chassis.db import Base, Session
 from chassis.errors import ProblemError
+from order import metrics
 
 LOCK_AND_CHANGE = text("""
     WITH change AS (
@@ -99,4 +100,5 @@ async def _apply(session: Session) -> None:
     }
     changed = set(await session.scalars(LOCK_AND_CHANGE, columns))
     if short := sorted(set(changes) - changed):
+        metrics.REJECTED_TOTAL.labels("out_of_stock").inc()
         raise ProblemError(409, f"not enough stock of {', '.join(short)}", products=short)

@@ -2,7 +2,7 @@
 
 from chassis.app import Service
 from chassis.effects import effect_guard
-from payment import api
+from payment import api, metrics
 from payment.effects import Charge, Refund, Void
 from payment.handlers import consumer
 from payment.provider import Provider
@@ -12,6 +12,7 @@ from payment.settling import PACE_SECONDS, daily
 settings = Settings.load()
 provider = Provider(settings.provider_url, settings.effect_concurrency)
 guard = effect_guard("provider", settings.call_timeout_seconds, settings.effect_concurrency)
+metrics.preset()
 
 service = Service(
     settings,
@@ -23,5 +24,6 @@ service = Service(
         Refund(provider, guard),
     ],
     resources=[provider],
+    listeners=[metrics.count],
     sweeps=[("settlement", daily(provider), PACE_SECONDS)],
 )

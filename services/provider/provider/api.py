@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chassis.logging import get_logger
-from provider import charges
+from provider import charges, metrics
 from provider.charges import Charge
 from provider.connection import hang_up
 from provider.faults import Faults, Mishaps
@@ -25,6 +25,7 @@ class Api:
     def __init__(self, ledger: Ledger, mishaps: Mishaps) -> None:
         self._ledger = ledger
         self._mishaps = mishaps
+        metrics.show(mishaps.faults)
 
     def routes(self) -> list[Route]:
         """Every path, the busiest first."""
@@ -36,6 +37,7 @@ class Api:
             Route("/v1/ledger", self.read_ledger, methods=["GET"]),
             Route("/faults", self.show_faults, methods=["GET"]),
             Route("/faults", self.set_faults, methods=["PUT"]),
+            Route("/metrics", metrics.answer, methods=["GET"]),
             Route("/healthz", self.be_healthy, methods=["GET"]),
         ]
 
@@ -87,6 +89,7 @@ class Api:
     async def set_faults(self, request: Request) -> Response:
         """Replace all faults: one that is left out is over."""
         self._mishaps.faults = await read(request, Faults)
+        metrics.show(self._mishaps.faults)
         get_logger().info("faults set", **self._mishaps.faults.model_dump())
         return await self.show_faults(request)
 

@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from chassis import metrics
-from chassis.resilience.breaker import Breaker, Clock
+from chassis.resilience.breaker import Breaker, Clock, State
 from chassis.resilience.budget import RetryBudget
 from chassis.resilience.bulkhead import Bulkhead
 from chassis.resilience.errors import OpenError, RefusedError
@@ -44,6 +44,7 @@ class Guard:
         self.breaker = Breaker(name, policy.breaker, clock)
         self.bulkhead = Bulkhead(name, policy.concurrency, policy.queue)
         self._budget = RetryBudget()
+        metrics.preset_dependency(name, State)
         self._blames = blames
 
     async def call(self, action: Callable[[], Awaitable[T]]) -> T:
