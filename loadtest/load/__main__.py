@@ -41,7 +41,14 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     profile = named(arguments.profile)
-    wish = Wish(profile, _directory(arguments.id, profile.name), arguments.rate, arguments.duration, arguments.seed)
+    wish = Wish(
+        profile=profile,
+        directory=_directory(arguments.id, profile.name),
+        rate=arguments.rate,
+        seconds=arguments.duration,
+        seed=arguments.seed,
+        workers=arguments.workers,
+    )
     verdict = asyncio.run(run(Target.find(arguments.stack), wish))
     print("\n".join(verdict.lines))
     _report(argparse.Namespace(run=wish.directory.name))
@@ -109,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.add_argument("--duration", type=_positive, help="seconds that all of it shall take")
     runs.add_argument("--seed", default="1", help="the same seed, the same visitors (1)")
+    runs.add_argument("--workers", type=int, choices=range(1, 17), default=1, help="generator processes (1)")
     runs.add_argument("--id", help="the run's name (its time and profile)")
     runs.add_argument("--stack", default=os.environ.get("STACK") or DEFAULT_STACK, help="its name (env STACK)")
     report = commands.add_parser("report", help="write a run's report anew")

@@ -52,7 +52,7 @@ class Arrivals(FastHttpUser):
         mark = f"{self._index}-" if PLAN.workers > 1 else ""
         with ExitStack() as stack:
             ledger = stack.enter_context(Ledger(PLAN.directory, mark))
-            if PLAN.metrics_port:
+            if PLAN.metrics_port and self._index == 0:
                 stack.enter_context(ledger.meter.serve(PLAN.metrics_port))
             for customer in range(PLAN.customers):  # tokens are signed before anybody is waiting for one
                 self._identity.headers(f"load-{customer}")

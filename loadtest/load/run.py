@@ -41,6 +41,7 @@ class Wish:
     rate: float | None
     seconds: float | None
     seed: str
+    workers: int = 1
 
 
 async def run(target: Target, wish: Wish) -> Verdict:
@@ -96,6 +97,7 @@ async def _plan(target: Target, wish: Wish, capacity: float) -> Plan:
         stack=target.stack.name,
         phases=profile.phases,
         seed=wish.seed,
+        workers=wish.workers,
         mix=profile.mix,
         shelf=profile.shelf,
         gates=profile.gates,
@@ -108,7 +110,10 @@ async def _plan(target: Target, wish: Wish, capacity: float) -> Plan:
 async def _generate(plan: Plan, file: Path, target: Target) -> None:
     """The generator, a process of its own. Raises `LoadError` if it could not do its work."""
     log = plan.directory / "locust.log"
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", target.edge, "--headless", "-u", "1"]
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", target.edge, "--headless"]
+    command += ["-u", str(plan.workers), "-r", str(plan.workers)]  # one dispatcher in each process
+    if plan.workers > 1:
+        command += ["--processes", str(plan.workers)]
     command += ["--only-summary", "--exit-code-on-error", "0", "--stop-timeout", "1", "--loglevel", "WARNING"]
     command += ["--html", str(plan.directory / "locust.html"), "--csv", str(plan.directory / "locust")]
     _allow_files(plan.most_in_flight + CLOSED)
