@@ -47,7 +47,6 @@ def _run(arguments: argparse.Namespace) -> int:
         rate=arguments.rate,
         seconds=arguments.duration,
         seed=arguments.seed,
-        workers=arguments.workers,
     )
     verdict = asyncio.run(run(Target.find(arguments.stack), wish))
     print("\n".join(verdict.lines))
@@ -116,7 +115,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.add_argument("--duration", type=_positive, help="seconds that all of it shall take")
     runs.add_argument("--seed", default="1", help="the same seed, the same visitors (1)")
-    runs.add_argument("--workers", type=int, choices=range(1, 17), default=1, help="generator processes (1)")
     runs.add_argument("--id", help="the run's name (its time and profile)")
     runs.add_argument("--stack", default=os.environ.get("STACK") or DEFAULT_STACK, help="its name (env STACK)")
     report = commands.add_parser("report", help="write a run's report anew")

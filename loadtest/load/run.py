@@ -41,7 +41,6 @@ class Wish:
     rate: float | None
     seconds: float | None
     seed: str
-    workers: int = 1
 
 
 async def run(target: Target, wish: Wish) -> Verdict:
@@ -97,7 +96,6 @@ async def _plan(target: Target, wish: Wish, capacity: float) -> Plan:
         stack=target.stack.name,
         phases=profile.phases,
         seed=wish.seed,
-        workers=wish.workers,
         mix=profile.mix,
         shelf=profile.shelf,
         gates=profile.gates,
@@ -110,10 +108,7 @@ async def _plan(target: Target, wish: Wish, capacity: float) -> Plan:
 async def _generate(plan: Plan, file: Path, target: Target) -> None:
     """The generator, a process of its own. Raises `LoadError` if it could not do its work."""
     log = plan.directory / "locust.log"
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", target.edge, "--headless"]
-    command += ["-u", str(plan.workers), "-r", str(plan.workers)]  # one dispatcher in each process
-    if plan.workers > 1:
-        command += ["--processes", str(plan.workers)]
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", target.edge, "--headless", "-u", "1"]
     command += ["--only-summary", "--exit-code-on-error", "0", "--stop-timeout", "1", "--loglevel", "WARNING"]
     command += ["--html", str(plan.directory / "locust.html"), "--csv", str(plan.directory / "locust")]
     _allow_files(plan.most_in_flight + CLOSED)
@@ -147,7 +142,7 @@ async def _keep_looking(looks: System, samples: list[Sample]) -> None:
 async def _backlog(watch: Watch, plan: Plan) -> float | None:
     """Seconds from the last arrival until nothing was on its way; `None` if that took too long."""
     ended = (plan.directory / "ended").stat().st_mtime
-    accepted = sum('"status":202' in line for file in plan.directory.glob(f"*{TOLD}") for line in file.open())
+    accepted = sum('"status":202' in line for line in (plan.directory / TOLD).read_text().splitlines())
     print("waiting until the backlog is gone", flush=True)
     for _ in range(1 + int(plan.gates.backlog // PATIENCE_SECONDS)):
         try:
@@ -160,20 +155,12 @@ async def _backlog(watch: Watch, plan: Plan) -> float | None:
 
 async def _verify(target: Target, directory: Path) -> dict[str, Any] | None:
     """What `verify` says about what the visitors were told; `None` where it could not check."""
-    told = await asyncio.to_thread(_told, directory)
+    told = directory / TOLD
     command = [sys.executable, "-m", "verify", "--stack", target.stack.name, "--told", str(told), "--json"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     (directory / "verify.json").write_bytes(said)
     return json.loads(said) if process.returncode in (0, 1) and said else None
-
-
-def _told(directory: Path) -> Path:
-    """The record; of several generators, one after the other."""
-    file = directory / TOLD
-    if others := sorted(directory.glob(f"*-{TOLD}")):
-        file.write_text("".join(other.read_text() for other in others))
-    return file
 
 
 def _used(before: Sample, samples: list[Sample]) -> dict[str, Any]:
