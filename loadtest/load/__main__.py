@@ -41,7 +41,13 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     profile = named(arguments.profile)
-    wish = Wish(profile, _directory(arguments.id, profile.name), arguments.rate, arguments.duration, arguments.seed)
+    wish = Wish(
+        profile=profile,
+        directory=_directory(arguments.id, profile.name),
+        rate=arguments.rate,
+        seconds=arguments.duration,
+        seed=arguments.seed,
+    )
     verdict = asyncio.run(run(Target.find(arguments.stack), wish))
     print("\n".join(verdict.lines))
     _report(argparse.Namespace(run=wish.directory.name))

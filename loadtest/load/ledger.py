@@ -18,15 +18,15 @@ SHOWN_SECONDS = 5.0
 
 
 class Ledger:
-    """Counts, writes and shows. `mark` is what the files of one of several generators begin with."""
+    """Counts, writes and shows."""
 
-    def __init__(self, directory: Path, mark: str = "") -> None:
-        self.recorder = Recorder(directory / f"{mark}{TOLD}")
+    def __init__(self, directory: Path) -> None:
+        self.recorder = Recorder(directory / TOLD)
         self.meter = LoadMeter()
         self.answers: Counter[Result] = Counter()
         self.due = self.dropped = self.in_flight = 0
-        self._requests = Lines(directory / f"{mark}{REQUESTS}", Request)
-        self._seconds = Lines(directory / f"{mark}{SECONDS}", Second)
+        self._requests = Lines(directory / REQUESTS, Request)
+        self._seconds = Lines(directory / SECONDS, Second)
         self._lag = 0.0
         self._last = (0, 0, time.perf_counter(), sum(os.times()[:2]))
         self._recent: deque[tuple[float, float]] = deque()

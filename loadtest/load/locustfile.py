@@ -1,9 +1,10 @@
 """The arrival-rate user, for Locust: one dispatcher lets visitors in when they are due, whatever became of the others.
 
 `locust -f loadtest/load/locustfile.py --headless -u 1`, with LOAD_PLAN naming a plan's file (`make load` writes it).
-One Locust user in each process is all there is: a process of several takes every n-th visitor.
+One Locust user is all there is.
 """
 
+import logging
 import os
 import sys
 import time
@@ -13,8 +14,6 @@ from pathlib import Path
 import gevent
 from gevent.pool import Pool
 from locust import FastHttpUser, task
-from locust.env import Environment
-from locust.runners import WorkerRunner
 
 from load.arrivals import arrivals, rate_at, total_seconds
 from load.identity import Identity
@@ -29,6 +28,7 @@ FIRST_ARRIVAL_SECONDS = 0.5  # after everything is ready
 PATIENCE_SECONDS = 90.0  # for those who are still in the shop when nobody comes any more
 FIRST = -10  # a priority; it uses a tenth of a core or so
 LINE_SECONDS = 5 if not sys.stdout.isatty() else 1
+_log = logging.getLogger(__name__)
 PLAN = Plan.read(Path(os.environ[VARIABLE]))
 
 
@@ -38,27 +38,28 @@ class Arrivals(FastHttpUser):
     concurrency = PLAN.most_in_flight
     network_timeout = connection_timeout = TIMEOUT_SECONDS
 
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        self._identity = Identity(PLAN.stack)
+    @task
+    def once(self) -> None:
+        """Let everybody in, wait until they have left, and end Locust, which would begin again otherwise."""
+        try:
+            self._all_of_it()
+        except Exception:  # noqa: BLE001  whatever it is, the run is over, and the log has it
+            _log.exception("the generator failed")
+            self.environment.process_exit_code = 1
+        gevent.spawn(self.environment.runner.quit)
+        gevent.sleep(TIMEOUT_SECONDS)
+
+    def _all_of_it(self) -> None:
         with suppress(PermissionError):  # whoever may: on a busy machine the clock of a test comes first
             os.setpriority(os.PRIO_PROCESS, 0, FIRST)
-        runner = environment.runner
-        self._index = runner.worker_index if isinstance(runner, WorkerRunner) else 0
-
-    @task
-    def all_of_it(self) -> None:
-        """Let everybody in, wait until they have left, and end Locust."""
-        mark = f"{self._index}-" if PLAN.workers > 1 else ""
+        self._identity = Identity(PLAN.stack)
         with ExitStack() as stack:
-            ledger = stack.enter_context(Ledger(PLAN.directory, mark))
+            ledger = stack.enter_context(Ledger(PLAN.directory))
             if PLAN.metrics_port:
                 stack.enter_context(ledger.meter.serve(PLAN.metrics_port))
             for customer in range(PLAN.customers):  # tokens are signed before anybody is waiting for one
                 self._identity.headers(f"load-{customer}")
             self._run(ledger)
-        gevent.spawn(self.environment.runner.quit)
-        gevent.sleep(TIMEOUT_SECONDS)
 
     def _run(self, ledger: Ledger) -> None:
         visits = PLAN.visits
@@ -68,8 +69,6 @@ class Arrivals(FastHttpUser):
         clock = gevent.spawn(_clock, shopper, ledger)
         visitors, steps = Pool(PLAN.most_in_flight), GoodputFallen(PLAN, ledger)
         for number, due in enumerate(arrivals(visits, PLAN.spacing, PLAN.seed)):
-            if number % PLAN.workers != self._index:
-                continue
             gevent.sleep(max(0.0, due - shopper.now()))
             if steps.reached(due):
                 break

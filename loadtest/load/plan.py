@@ -1,4 +1,4 @@
-"""What the generator is told: one JSON file, so that it can be another process, or several."""
+"""What the generator is told: one JSON file, so that it can be another process."""
 
 from pathlib import Path
 
@@ -30,7 +30,6 @@ class Plan(BaseModel):
     most_in_flight: int = 1000
     stopping: bool = False
     metrics_port: int | None = None
-    workers: int = 1
 
     @property
     def visits(self) -> tuple[Phase, ...]:

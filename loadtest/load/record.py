@@ -1,10 +1,10 @@
 """The generator's record: a line for each request and for each second, on disk as it happens."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self, TypeVar
+from typing import IO, NamedTuple, Self
 
 REQUESTS, SECONDS, TOLD = "requests.csv", "generator.csv", "told.jsonl"
 
@@ -37,9 +37,6 @@ class Second(NamedTuple):
     cpu: float
 
 
-Row = TypeVar("Row", Request, Second)
-
-
 class Lines:
     """Appends rows to a file; the first line names the columns."""
 
@@ -68,26 +65,25 @@ class Lines:
 
 
 def requests(directory: Path) -> list[Request]:
-    """What all generators of a run sent, by when it was due."""
+    """What a run sent, by when it was due."""
     rows = (
         Request(float(due), name, int(status), float(seconds), float(service), int(visit))
-        for due, name, status, seconds, service, visit in _rows(directory.glob(f"*{REQUESTS}"))
+        for due, name, status, seconds, service, visit in _rows(directory / REQUESTS)
     )
     return sorted(rows)
 
 
 def seconds(directory: Path) -> list[Second]:
-    """What all generators of a run did, second by second."""
+    """What its generator did, second by second."""
     rows = (
         Second(float(at), int(due), int(dropped), int(in_flight), float(lag), float(cpu))
-        for at, due, dropped, in_flight, lag, cpu in _rows(directory.glob(f"*{SECONDS}"))
+        for at, due, dropped, in_flight, lag, cpu in _rows(directory / SECONDS)
     )
     return sorted(rows)
 
 
-def _rows(files: Iterable[Path]) -> Iterator[list[str]]:
-    for file in sorted(files):
-        with file.open() as lines:
-            reader = csv.reader(lines)
-            next(reader, None)
-            yield from reader
+def _rows(file: Path) -> Iterator[list[str]]:
+    with file.open() as lines:
+        reader = csv.reader(lines)
+        next(reader, None)
+        yield from reader

@@ -72,7 +72,7 @@ def _generator(seconds: list[Second]) -> dict[str, float | int]:
 def saturated(generator: dict[str, float]) -> str:
     """Why the generator's own figures cannot be trusted; empty if they can."""
     if generator["cpu_p95"] > SATURATED_CPU:
-        return f"the generator used {generator['cpu_p95']:.0%} of a core (p95): give it more processes or a lower rate"
+        return f"the generator used {generator['cpu_p95']:.0%} of a core (p95): lower the rate"
     if generator["lag_p95"] > SATURATED_LAG_SECONDS:
         return (
             f"the generator let visitors in {generator['lag_p95']:.2f} s late (p95): it had too little of the machine"

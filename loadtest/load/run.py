@@ -142,7 +142,7 @@ async def _keep_looking(looks: System, samples: list[Sample]) -> None:
 async def _backlog(watch: Watch, plan: Plan) -> float | None:
     """Seconds from the last arrival until nothing was on its way; `None` if that took too long."""
     ended = (plan.directory / "ended").stat().st_mtime
-    accepted = sum('"status":202' in line for file in plan.directory.glob(f"*{TOLD}") for line in file.open())
+    accepted = sum('"status":202' in line for line in (plan.directory / TOLD).read_text().splitlines())
     print("waiting until the backlog is gone", flush=True)
     for _ in range(1 + int(plan.gates.backlog // PATIENCE_SECONDS)):
         try:
@@ -155,20 +155,12 @@ async def _backlog(watch: Watch, plan: Plan) -> float | None:
 
 async def _verify(target: Target, directory: Path) -> dict[str, Any] | None:
     """What `verify` says about what the visitors were told; `None` where it could not check."""
-    told = await asyncio.to_thread(_told, directory)
+    told = directory / TOLD
     command = [sys.executable, "-m", "verify", "--stack", target.stack.name, "--told", str(told), "--json"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     (directory / "verify.json").write_bytes(said)
     return json.loads(said) if process.returncode in (0, 1) and said else None
-
-
-def _told(directory: Path) -> Path:
-    """The record; of several generators, one after the other."""
-    file = directory / TOLD
-    if others := sorted(directory.glob(f"*-{TOLD}")):
-        file.write_text("".join(other.read_text() for other in others))
-    return file
 
 
 def _used(before: Sample, samples: list[Sample]) -> dict[str, Any]:

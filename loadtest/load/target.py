@@ -12,7 +12,7 @@ from load.errors import LoadError
 from load.identity import ADMIN, Identity
 from load.profiles import Shelf
 from native import Stack, StackError
-from native.ports import OFFSETS
+from native.ports import OFFSETS, taken
 from runtime import Running
 
 METRICS_PORT_OFFSET = OFFSETS.get("load", 18)  # where the stack's Prometheus asks a load generator
@@ -48,7 +48,9 @@ class Target:
         return self.stack.plan.base_port + METRICS_PORT_OFFSET if isinstance(self.stack, Stack) else None
 
     async def check(self) -> None:
-        """Raises `LoadError` if the edge does not answer, or knows no such visitor."""
+        """Raises `LoadError` if the edge does not answer, knows no such visitor, or is under load already."""
+        if self.metrics_port and taken(self.metrics_port):
+            raise LoadError(f"port {self.metrics_port} is taken: is another load test of this stack under way?")
         async with aiohttp.ClientSession() as http:
             await self._ask(http, "GET", "/products?limit=1", "load-0")
             await self._ask(http, "GET", "/orders?limit=1", "load-0")

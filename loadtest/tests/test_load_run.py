@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,11 @@ async def load(*words: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def clean() -> Path:
+def clean() -> Iterator[Path]:
     shutil.rmtree(RUNS / NAME, ignore_errors=True)
-    return RUNS / NAME
+    yield RUNS / NAME
+    shutil.rmtree(RUNS / NAME)
+    (RUNS / f"compare-{NAME}-{NAME}.html").unlink()
 
 
 async def test_a_smoke_run_ends_with_a_verdict_and_a_report(stack: Stack, clean: Path) -> None:
