@@ -123,6 +123,8 @@ class Service:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
         faults.arm(self._settings.fault)
+        if self._settings.fault:
+            metrics.FAULTS_ACTIVE.labels(self._settings.fault, "this process").set(1)
         configure(self._consumer.contract.service, self._settings.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())

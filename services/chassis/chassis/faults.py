@@ -1,14 +1,11 @@
 """Crash points: places where a process can be told to die or to freeze, so that tests prove what happens then.
 
 `FAULT=crash:<point>:<n>` ends the process hard (SIGKILL) at its n-th pass of the point, `freeze:` stops it (SIGSTOP).
-Unset, which is the only thing production accepts, a point costs one
-comparison. The idea is that of FreeBSD's *failpoints*.
+Unset, which is the only thing production accepts, a point costs one comparison. The idea is FreeBSD's *failpoints*.
 """
 
 import os
 import signal
-
-from chassis import metrics
 
 POINTS = {
     "http.before_commit": "a command's rows are written, nothing is committed",
@@ -64,8 +61,6 @@ def arm(text: str | None) -> None:
     """Arm the one fault this process was started with, if any."""
     global _armed  # noqa: PLW0603  a process has one fault, and its points are everywhere
     _armed = Fault.parse(text) if text else None
-    if text:
-        metrics.FAULTS_ACTIVE.labels(text, "this process").set(1)
 
 
 def armed_at(point: str) -> bool:

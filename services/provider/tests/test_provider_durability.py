@@ -148,7 +148,6 @@ def test_it_needs_no_more_than_its_own_dependencies() -> None:
         "asyncpg",
         "aio_pika",
         "alembic",
-        "prometheus_client",
         "aiohttp",
         "uuid_utils",
     )
