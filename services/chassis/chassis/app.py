@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from chassis import errors, faults, lag, saga
+from chassis import errors, faults, lag, metrics, saga
 from chassis.admission import Admission
 from chassis.auth import Doorman
 from chassis.body import BodyLimit
