@@ -29,14 +29,12 @@ READY_SECONDS = 60.0
 EXIT_SECONDS = 10.0
 
 
-def _silent(_: str) -> None:
-    pass
-
-
 class Stack:
     """One stack, found by its name. Operations return when they are done and raise `StackError` when they cannot be."""
 
-    def __init__(self, name: str = DEFAULT_STACK, *, base_port: int | None = None, report: Report = _silent) -> None:
+    def __init__(
+        self, name: str = DEFAULT_STACK, *, base_port: int | None = None, report: Report = lambda _: None
+    ) -> None:
         self.name = name
         self.layout = Layout.of(name)
         self.supervisor = Supervisor(self.layout)
@@ -206,8 +204,6 @@ class Stack:
             )
         except FailoverError as error:
             raise StackError(str(error)) from None
-
-    # -- inside
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

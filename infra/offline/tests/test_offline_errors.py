@@ -55,14 +55,14 @@ def test_building_without_an_engine_names_the_command_that_starts_one() -> None:
 
 
 def test_a_mirror_that_is_set_is_the_one_that_is_used() -> None:
-    result = run("debian13", "sources", DEBIAN_MIRROR="http://mirror.test/debian/")
+    result = run("debian13", "sources", DEBIAN_MIRROR="http://mirror.test/d13/")
     places = [line.split("] ")[1] for line in result.stdout.splitlines()]
-    assert places == ["http://mirror.test/debian trixie main", "http://mirror.test/debian trixie-updates main"]
+    assert places == ["http://mirror.test/d13 trixie main", "http://mirror.test/d13 trixie-updates main"]
     assert result.returncode == 0
 
 
 def test_the_security_mirror_is_added_where_it_is_named() -> None:
-    result = run("debian13", "sources", DEBIAN_MIRROR="http://a.test/debian", DEBIAN_SECURITY_MIRROR="http://b.test/s")
+    result = run("debian13", "sources", DEBIAN_MIRROR="http://a.test/d", DEBIAN_SECURITY_MIRROR="http://b.test/s")
     assert result.stdout.splitlines()[-1].endswith("http://b.test/s trixie-security main")
 
 
@@ -71,7 +71,7 @@ def test_a_mirror_on_this_disk_is_refused_because_a_build_cannot_see_it() -> Non
 
 
 def test_a_mirror_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
-    mirror = f"http://{NOBODY_LISTENS}/debian"
+    mirror = f"http://{NOBODY_LISTENS}/d"
     result = run("debian13", "download", str(tmp_path), "docker-compose", DEBIAN_MIRROR=mirror)
     assert f"could not be had (see above) from {mirror}: check the network and DEBIAN_MIRROR" in sentence(result)
     assert not list(tmp_path.iterdir())
