@@ -14,6 +14,7 @@ from chassis.schema import INBOX_RETENTION_DAYS, OUTBOX_RETENTION_DAYS
 
 SAMPLE_SECONDS = 2.0
 AWAY_SECONDS = 7.0  # a planned switchover (2 s) and a sample before and after it fit in
+FROZEN_SECONDS = 10.0  # as long as Postgres lets one be idle in a transaction
 UPKEEP_SECONDS = 3600.0
 DAYS_AHEAD = 8
 KEY_RETENTION_DAYS = 7
@@ -34,6 +35,13 @@ SAMPLE = text("""
 EFFECTS = text("""
     SELECT kind, count(*) AS pending, extract(epoch FROM now() - min(created_at)) AS age
     FROM effects WHERE done_at IS NULL GROUP BY kind
+""")
+# A process that froze between two messages of one statement (the driver flushes after "parse") counts as active:
+# idle_in_transaction_session_timeout never ends it, and what it has locked stays locked. So the others end it.
+END_FROZEN = text("""
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE usename = current_user AND datname = current_database() AND state = 'active' AND wait_event = 'ClientRead'
+      AND state_change < clock_timestamp() - make_interval(secs => :seconds)
 """)
 MAKE_DAYS = text("SELECT make_days(current_date, :days)")
 DROP_DAYS = text("SELECT drop_days(:parent, CAST(current_date - CAST(:days AS int) AS date))")
@@ -70,6 +78,8 @@ class Upkeep:
             sample = (await session.execute(SAMPLE)).one()
             found = {row.kind: row for row in await session.execute(EFFECTS)} if self._kinds else {}
             metrics.set_gauges(sample, {kind: found.get(kind) for kind in self._kinds})
+            if ended := await session.scalar(END_FROZEN, {"seconds": FROZEN_SECONDS}):
+                get_logger().warning("ended sessions of a process that does not go on", sessions=ended)
         self.backlog_seconds = float(sample.backlog_age)
         self._answered = time.monotonic()
 

@@ -4,12 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 from chassis_calls import ask
-from chassis_kit import Sql, make
+from chassis_kit import Sql, eventually, make
 from chassis_listening import Listening, said
 from chassis_wire import Wire
 from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
 
+from chassis import upkeep
 from chassis.connect import NoNodeError
 from chassis.db import Database
 from chassis.events import uuid7
@@ -108,3 +109,21 @@ async def test_an_effect_that_is_not_done_is_never_forgotten(database: Database,
     await sql.execute("UPDATE effects SET created_at = now() - interval '1 year', due_at = now() - interval '1 year'")
     await Upkeep(database)._keep()
     assert await sql.fetchval("SELECT count(*) FROM effects") == 1
+
+
+async def test_a_session_that_froze_in_the_middle_of_a_statement_is_ended(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FROZEN_SECONDS", 0.5)
+    async with database.engines["primary"].connect() as connection:
+        frozen = (await connection.get_raw_connection()).driver_connection
+        assert frozen is not None
+        await frozen.execute("BEGIN")
+        await frozen.prepare("SELECT 1")  # parsed, and never run
+
+        async def ended() -> bool:
+            await Upkeep(database)._sample()
+            return bool(frozen.is_closed())
+
+        await eventually(ended)
+        await connection.invalidate()
