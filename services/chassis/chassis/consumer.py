@@ -23,6 +23,7 @@ COUNT_TRY = text("""
     INSERT INTO suspects (id) VALUES (:id)
     ON CONFLICT (id) DO UPDATE SET tries = suspects.tries + 1, tried_at = now() RETURNING tries
 """)
+UNCOUNT_TRY = text("UPDATE suspects SET tries = tries - 1 WHERE id = :id")
 TRIES = 5
 LETHAL_TRIES = 3  # of an event that was redelivered often and is tried alone
 PATIENCE_SECONDS = 10.0  # a longer outage is for the subscription, which closes its channel meanwhile
@@ -134,8 +135,16 @@ class Consumer:
                     tries = (await session.execute(COUNT_TRY, {"id": envelope.id})).scalar_one()
         if tries > LETHAL_TRIES:
             await self.park(database, envelope, f"{LETHAL_TRIES} tries did not end: it may kill its handler's process")
-        else:
+            return
+        try:
             await self.process(database, [envelope])
+        except Exception:
+            # The database is away for long, and this process lives: the event has not killed it.
+            async for attempt in patience(PATIENCE_SECONDS):
+                with attempt:
+                    async with database.transaction("parking", Cause.of(envelope)) as session:
+                        await session.execute(UNCOUNT_TRY, {"id": envelope.id})
+            raise
 
     async def _patiently(self, database: Database, envelopes: Sequence[Envelope]) -> None:
         async for attempt in patience(PATIENCE_SECONDS):

@@ -7,6 +7,7 @@ import pytest
 from chassis_kit import REFUSED, Noted, SettingsOf, Sql, Thing, contract, envelope
 from chassis_listening import Listening, noted, parked, said
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 import chassis.consumer
 from chassis.connect import NoNodeError
@@ -173,6 +174,20 @@ async def test_a_database_that_stays_away_is_told_to_the_caller_and_nothing_is_p
         await listening.consumer.process(away, said("a"))
     await away.close()
     assert await sql.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_a_suspect_is_not_parked_for_outages_that_its_process_survived(
+    database: Database, sql: Sql, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chassis.consumer, "PATIENCE_SECONDS", 0.1)
+    listening.transient_failures = 1_000_000
+    [suspect] = said("transient")
+    for _ in range(chassis.consumer.LETHAL_TRIES + 2):
+        with pytest.raises(DBAPIError):
+            await listening.consumer.try_alone(database, suspect)
+    listening.transient_failures = 0
+    await listening.consumer.try_alone(database, suspect)
+    assert await noted(sql) == ["transient"]
 
 
 async def test_what_a_failing_handler_emitted_is_not_published(database: Database, sql: Sql) -> None:
