@@ -14,7 +14,7 @@ from chassis.schema import INBOX_RETENTION_DAYS, OUTBOX_RETENTION_DAYS
 
 SAMPLE_SECONDS = 2.0
 AWAY_SECONDS = 7.0  # a planned switchover (2 s) and a sample before and after it fit in
-FROZEN_SECONDS = 10.0  # as long as Postgres lets one be idle in a transaction
+FROZEN_SECONDS = 7.0  # nobody who is alive takes this long from "parse" to "execute"
 UPKEEP_SECONDS = 3600.0
 DAYS_AHEAD = 8
 KEY_RETENTION_DAYS = 7
