@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Awaitable, Callable
 
 from chassis.logging import get_logger
+from chassis.pace import Pace
 
 BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS = 0.1, 5.0
 
@@ -20,8 +20,7 @@ def jittered(attempt: int, base_seconds: float, cap_seconds: float) -> float:
 class Loop:
     """Calls `step()` when woken and at least every `pace_seconds`; again while it answers `True`.
 
-    Two steps begin at least `apart_seconds` after each other, so that under load each finds a larger batch; the first
-    one after a pause begins at once.
+    Steps are kept `apart_seconds` from each other (`Pace`), so that under load each finds a larger batch.
 
     A step that raises is logged and tried again after a jittered, growing pause. `stop` lets the running step end.
     """
@@ -32,8 +31,7 @@ class Loop:
         self.name = name
         self._step = step
         self._pace_seconds = pace_seconds
-        self._apart_seconds = apart_seconds
-        self._began = 0.0
+        self._pace = Pace(apart_seconds)
         self._woken = asyncio.Event()
         self._stopping = False
         self._failures = 0
@@ -53,16 +51,13 @@ class Loop:
         """Step until stopped."""
         self.ended.clear()
         while not self._stopping:
-            await self._keep_apart()
+            await self._pace.keep()
             self._woken.clear()
-            if not await self._once() and not self._stopping:
+            again = await self._once()
+            self._pace.end()
+            if not again and not self._stopping:
                 await self._rest()
         self.ended.set()
-
-    async def _keep_apart(self) -> None:
-        if (pause := self._began + self._apart_seconds - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
-        self._began = time.monotonic()
 
     async def _once(self) -> bool:
         try:

@@ -7,7 +7,6 @@ replicas share the work by.
 
 import asyncio
 import random
-import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -17,10 +16,11 @@ from chassis.consumer import Consumer
 from chassis.db import Database, unavailable
 from chassis.delivery import Delivery, park_malformed
 from chassis.logging import get_logger
+from chassis.pace import Pace
 from chassis.subscription import Subscription
 
 BATCH = 50
-PACE_SECONDS = 0.02  # between batches under load: a longer line makes a larger batch, and cheaper events
+APART_SECONDS = 0.02  # between batches under load: a longer line makes a larger batch, and cheaper events
 OUTAGE_CHECK_SECONDS = 2.0
 
 
@@ -34,7 +34,7 @@ class Worker:
         self._line: deque[tuple[Subscription, AbstractIncomingMessage]] = deque()
         self._arrived = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._last = 0.0
+        self._pace = Pace(APART_SECONDS)
 
     def add(self, subscription: Subscription) -> None:
         """Work this queue off, too."""
@@ -59,6 +59,7 @@ class Worker:
                 if not unavailable(error):
                     raise
                 await self._wait_out(error)
+            self._pace.end()
         await self._close()
 
     async def _next_batch(self) -> list[tuple[Subscription, Delivery]]:
@@ -66,9 +67,7 @@ class Worker:
         while not self._line and not self._stopping.is_set():
             self._arrived.clear()
             await self._arrived.wait()
-        if (pause := self._last + PACE_SECONDS - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
-        self._last = time.monotonic()
+        await self._pace.keep()
         if self._stopping.is_set():
             return []
         taken = [self._line.popleft() for _ in range(min(BATCH, len(self._line)))]
