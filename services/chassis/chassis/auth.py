@@ -5,7 +5,10 @@ there. PyJWT does the checking: maintained, small, and it refuses what it is not
 """
 
 import re
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 
@@ -20,6 +23,7 @@ MAX_TOKEN_LENGTH = 4096
 MAX_CUSTOMER_LENGTH = 100
 LEEWAY_SECONDS = 5  # what the issuer's clock may be off
 REQUIRED = ("exp", "aud", "sub")
+KNOWN_TOKENS = 2_000  # a signature costs more to check than all else: those seen last are remembered
 
 WRONG: dict[type[Exception], str] = {
     jwt.ExpiredSignatureError: "has expired; get a new one",
@@ -54,6 +58,7 @@ class Doorman:
     def __init__(self, settings: ServiceSettings) -> None:
         self._audience = settings.token_audience
         self._keys = KeyFile(settings.token_keys_file, production=settings.environment == "production")
+        self._known: OrderedDict[str, tuple[jwt.PyJWK, dict[str, Any]]] = OrderedDict()
 
     def caller(self, header: str | None) -> Caller:
         """Who sends this `Authorization` header. Raises `ProblemError` (401)."""
@@ -73,13 +78,27 @@ class Doorman:
             )
         return Caller(customer, token, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
 
-    def _claims(self, token: str) -> dict[str, str]:
+    def _claims(self, token: str) -> dict[str, Any]:
+        """A token's claims, checked now or by this key before; only its end can have come since then."""
+        if known := self._known.get(token):
+            key, claims = known
+            if self._keys.find(key.key_id) is key and int(claims["exp"]) > time.time() - LEEWAY_SECONDS:
+                self._known.move_to_end(token)
+                return claims
+            del self._known[token]
+        key, claims = self._checked(token)
+        self._known[token] = key, claims
+        if len(self._known) > KNOWN_TOKENS:
+            self._known.popitem(last=False)
+        return claims
+
+    def _checked(self, token: str) -> tuple[jwt.PyJWK, dict[str, Any]]:
         head = jwt.get_unverified_header(token)
         if head.get("alg") != ALGORITHM:
             raise jwt.InvalidAlgorithmError
         if (key := self._keys.find(head.get("kid"))) is None:
             raise jwt.InvalidSignatureError
-        claims: dict[str, str] = jwt.decode(
+        claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[ALGORITHM],
@@ -87,7 +106,7 @@ class Doorman:
             leeway=LEEWAY_SECONDS,
             options={"require": list(REQUIRED)},
         )
-        return claims
+        return key, claims
 
 
 def _unauthorized(detail: str, *, invalid: bool = True) -> ProblemError:
