@@ -19,7 +19,7 @@ CLAIM = text("""
           AND kind = ANY(CAST(:kinds AS text[])) AND (:callable OR give_up_at <= now())
           AND NOT EXISTS (SELECT FROM effects AS earlier
                           WHERE earlier.subject = due.subject AND earlier.done_at IS NULL AND earlier.id < due.id)
-        ORDER BY due_at LIMIT :room FOR UPDATE SKIP LOCKED)
+        ORDER BY id LIMIT :room FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, subject, aggregate_id, CAST(payload AS text) AS payload, partition, attempt,
               correlation_id, causation_id, coalesce(now() >= give_up_at, false) AS expired
 """)
@@ -54,8 +54,10 @@ HASTEN = text("""
 async def claim(
     session: Session, kinds: Sequence[str], room: int, lease_seconds: float, *, callable_: bool = True
 ) -> Sequence[Effect]:
-    """Lease up to `room` due effects of these kinds; each claim is an attempt.
+    """Lease up to `room` due effects of these kinds, the oldest first; each claim is an attempt.
 
+    Not what became due first: beside an other side that comes and goes, some would have bad luck until they are given
+    up.
     Where no call can be made now (`callable_`), only those that are to be given up.
     """
     parameters = {"kinds": kinds, "room": room, "lease": lease_seconds, "callable": callable_}
