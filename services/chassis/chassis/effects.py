@@ -18,6 +18,7 @@ from chassis.db import Aggregate, Cause, Session
 from chassis.events import uuid7
 from chassis.outbox import columns
 from chassis.resilience import BreakerPolicy, Guard, Policy
+from chassis.writes import Rows, Write
 
 WAITING_PER_CALL = 8  # what is handed over in memory and finds no place is given back
 SLOW_SHARE = 0.8  # of the time limit: who needs that long as a rule is about to fail
@@ -27,23 +28,24 @@ SUPERSEDE = text("""
     WHERE done_at IS NULL AND (subject, kind) IN (
         SELECT * FROM unnest(CAST(:subject AS uuid[]), CAST(:supersedes AS text[])))
 """)
-INSERT = text("""
+INSERT = """
     INSERT INTO effects (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id, give_up_at,
                          attempt, leased_until)
     SELECT id, kind, subject, aggregate_id, CAST(payload AS jsonb), partition, correlation_id, causation_id,
            now() + make_interval(secs => give_up),
            CASE WHEN leased THEN 1 ELSE 0 END,
-           CASE WHEN leased THEN now() + make_interval(secs => :lease) END
+           CASE WHEN leased THEN now() + make_interval(secs => :effects_lease) END
     FROM (SELECT row.*, hand_over AND row_number() OVER (PARTITION BY row.subject ORDER BY row.id) = 1 AND NOT EXISTS (
               SELECT FROM effects AS earlier WHERE earlier.subject = row.subject AND done_at IS NULL) AS leased
-          FROM unnest(CAST(:id AS uuid[]), CAST(:kind AS text[]), CAST(:subject AS uuid[]),
-                      CAST(:aggregate_id AS uuid[]), CAST(:payload AS text[]), CAST(:partition AS int[]),
-                      CAST(:correlation_id AS uuid[]), CAST(:causation_id AS uuid[]),
-                      CAST(:give_up AS float8[]), CAST(:hand_over AS bool[]))
+          FROM unnest(CAST(:effects_id AS uuid[]), CAST(:effects_kind AS text[]), CAST(:effects_subject AS uuid[]),
+                      CAST(:effects_aggregate_id AS uuid[]), CAST(:effects_payload AS text[]),
+                      CAST(:effects_partition AS int[]), CAST(:effects_correlation_id AS uuid[]),
+                      CAST(:effects_causation_id AS uuid[]),
+                      CAST(:effects_give_up AS float8[]), CAST(:effects_hand_over AS bool[]))
                AS row (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id,
                        give_up, hand_over)) AS row
     RETURNING id, attempt
-""")
+"""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def leased(session: Session) -> list[Effect]:
     return found
 
 
-async def _write(session: Session) -> None:
+async def _write(session: Session) -> Write:
     """Write what was asked for since the last time, without what it supersedes itself."""
     fresh = requests(session)[session.info.get("effects_written", 0) :]
     session.info["effects_written"] = len(requests(session))
@@ -204,9 +206,12 @@ async def _write(session: Session) -> None:
     runner: RunnerFacts = session.info.get("runner", NO_RUNNER)
     fields["give_up"] = [runner.give_up_seconds.get(wish.kind) for wish in wanted]
     fields["hand_over"] = [runner.room(wish.kind) > 0 for wish in wanted]
-    rows = await session.execute(INSERT, {**fields, "lease": runner.lease_seconds})
-    attempts = {row.id: row.attempt for row in rows}
-    leased(session).extend(_first_attempt(wish) for wish in wanted if attempts[wish.id])
+
+    def hand_over(rows: Rows) -> None:
+        ours = {row["id"] for row in rows if row["attempt"]}
+        leased(session).extend(_first_attempt(wish) for wish in wanted if str(wish.id) in ours)
+
+    return Write("effects", INSERT, {**fields, "lease": runner.lease_seconds}, hand_over)
 
 
 def _first_attempt(wish: Request) -> Effect:

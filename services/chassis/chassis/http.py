@@ -93,7 +93,7 @@ async def _attempt(request: Request, endpoint: Endpoint, cause: Cause, key: Key 
         if response is None:
             response = await endpoint(request)
             if key is not None:
-                await key.store(session, response)
+                key.store(session, response)
     response.headers[consistency.HEADER] = database.token(session)
     return response
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from chassis.db import Session
 from chassis.errors import ProblemError
+from chassis.writes import Write
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255
@@ -28,10 +29,10 @@ CLAIM = text("""
     ON CONFLICT (customer, route, key) DO UPDATE SET seen = idempotency.seen + 1
     RETURNING command_id, request_hash, status, headers, body
 """)
-STORE = text("""
-    UPDATE idempotency SET status = :status, headers = CAST(:headers AS jsonb), body = :body
-    WHERE customer = :customer AND route = :route AND key = :key
-""")
+STORE = """
+    UPDATE idempotency SET status = :answer_status, headers = CAST(:answer_headers AS jsonb), body = :answer_body
+    WHERE customer = :answer_customer AND route = :answer_route AND key = :answer_key
+"""
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,16 @@ class Key:
             raise ProblemError(422, f"{HEADER}: this key was used before, for another request")
         return _answer(row, replayed=row.command_id != command_id)
 
-    async def store(self, session: Session, response: Response) -> None:
-        """Keep the answer with the command that it tells about."""
+    def store(self, session: Session, response: Response) -> None:
+        """Keep the answer, in the transaction of the command that it tells about."""
         headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
         answer = {"status": response.status_code, "headers": json.dumps(headers), "body": bytes(response.body)}
-        await session.execute(STORE, {**self._identity, **answer})
+        write = Write("answer", STORE, {**self._identity, **answer})
+
+        async def last(_: Session) -> Write:
+            return write
+
+        session.defer(last)
 
     @property
     def _identity(self) -> dict[str, str]:

@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from chassis.db import Aggregate, Session
 from chassis.events import Event, uuid7
+from chassis.writes import Write
 
-INSERT = text("""
+INSERT = """
     INSERT INTO outbox (id, shard, type, subject, sequence, data, correlation_id, causation_id)
     SELECT id, shard, type, subject, sequence, CAST(data AS jsonb), correlation_id, causation_id
-    FROM unnest(CAST(:id AS uuid[]), CAST(:shard AS int[]), CAST(:type AS text[]), CAST(:subject AS uuid[]),
-                CAST(:sequence AS int[]), CAST(:data AS text[]), CAST(:correlation_id AS uuid[]),
-                CAST(:causation_id AS uuid[]))
+    FROM unnest(CAST(:outbox_id AS uuid[]), CAST(:outbox_shard AS int[]), CAST(:outbox_type AS text[]),
+                CAST(:outbox_subject AS uuid[]), CAST(:outbox_sequence AS int[]), CAST(:outbox_data AS text[]),
+                CAST(:outbox_correlation_id AS uuid[]), CAST(:outbox_causation_id AS uuid[]))
          WITH ORDINALITY AS row (id, shard, type, subject, sequence, data, correlation_id, causation_id, n)
     ORDER BY n
-""")
+"""
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,11 @@ def emitted(session: Session) -> list[Emission]:
     return emissions
 
 
-async def _write(session: Session) -> None:
+async def _write(session: Session) -> Write:
     """Write what was emitted since the last time."""
     written = session.info.get("emitted_written", 0)
-    await session.execute(INSERT, columns(emitted(session)[written:]))
     session.info["emitted_written"] = len(emitted(session))
+    return Write("outbox", INSERT, columns(emitted(session)[written:]))
 
 
 def columns(rows: list[Any]) -> dict[str, list[Any]]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis import faults
 from chassis.events import Envelope, uuid7
+from chassis.writes import Write, write_all
 
 COMMITTING = "committing"  # whose commit a connection is about, in the pool's notes on it
 
@@ -70,7 +71,7 @@ class Cause:
         return cls(envelope.correlationid, envelope.id, envelope.partition)
 
 
-Hook = Callable[["Session"], Awaitable[None]]
+Hook = Callable[["Session"], Awaitable[Write | None]]
 Listener = Callable[["Session"], None]
 
 
@@ -123,7 +124,8 @@ class Session(AsyncSession):
     def defer(self, hook: Hook, *, last: bool = False) -> None:
         """Run `hook(session)` once, inside the transaction, after everything else was written.
 
-        `last` is for what locks hot rows: they are then held for the COMMIT only.
+        What the hooks return is written together, in one round trip. `last` is for what locks hot rows: they are then
+        held for the COMMIT only.
         """
         self._deferred[hook] = last
 
@@ -132,9 +134,9 @@ class Session(AsyncSession):
         await self.flush()
         while self._deferred:  # a hook may defer another: what it emits must be written, too
             hooks, self._deferred = self._deferred, {}
-            for hook in sorted(hooks, key=hooks.__getitem__):
-                await hook(self)
+            writes = [await hook(self) for hook in sorted(hooks, key=hooks.__getitem__)]
             await self.flush()
+            await write_all(self, [write for write in writes if write is not None])
 
     async def commit(self) -> None:
         """Write everything, commit without being cancelled, tell the listeners."""

@@ -7,28 +7,30 @@ the shortest time, always after the order and always by product code, so that no
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from chassis.db import Base, Session
 from chassis.errors import ProblemError
+from chassis.writes import Rows, Write
 from order import metrics
 
-LOCK_AND_CHANGE = text("""
+LOCK_AND_CHANGE = """
     WITH change AS (
-        SELECT * FROM unnest(CAST(:sku AS text[]), CAST(:available AS int[]), CAST(:reserved AS int[]),
-                             CAST(:sold AS int[])) AS change (sku, available, reserved, sold)
+        SELECT * FROM unnest(CAST(:stock_sku AS text[]), CAST(:stock_available AS int[]),
+                             CAST(:stock_reserved AS int[]), CAST(:stock_sold AS int[]))
+            AS change (sku, available, reserved, sold)
     ), locked AS MATERIALIZED (
-        SELECT sku FROM stock WHERE sku = ANY(CAST(:sku AS text[])) ORDER BY sku FOR UPDATE
+        SELECT sku FROM stock WHERE sku = ANY(CAST(:stock_sku AS text[])) ORDER BY sku FOR UPDATE
     )
     UPDATE stock SET available = stock.available + change.available, reserved = stock.reserved + change.reserved,
         sold = stock.sold + change.sold
     FROM change JOIN locked USING (sku)
     WHERE stock.sku = change.sku AND stock.available + change.available >= 0
     RETURNING stock.sku
-""")
+"""
 
 
 class Item(TypedDict):
@@ -90,7 +92,7 @@ def _collect(session: Session, items: Sequence[Item], available: int = 0, reserv
     session.defer(_apply, last=True)
 
 
-async def _apply(session: Session) -> None:
+async def _apply(session: Session) -> Write:
     changes: dict[str, Change] = session.info["stock"]
     columns = {
         "sku": list(changes),
@@ -98,7 +100,10 @@ async def _apply(session: Session) -> None:
         "reserved": [change.reserved for change in changes.values()],
         "sold": [change.sold for change in changes.values()],
     }
-    changed = set(await session.scalars(LOCK_AND_CHANGE, columns))
-    if short := sorted(set(changes) - changed):
+    return Write("stock", LOCK_AND_CHANGE, columns, partial(_refuse_short, set(changes)))
+
+
+def _refuse_short(wanted: set[str], changed: Rows) -> None:
+    if short := sorted(wanted - {row["sku"] for row in changed}):
         metrics.REJECTED_TOTAL.labels("out_of_stock").inc()
         raise ProblemError(409, f"not enough stock of {', '.join(short)}", products=short)
