@@ -14,7 +14,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chassis.pool import MeasuredPool, measure
+from chassis.pool import FairPool, measure
 
 Role = Literal["primary", "replica"]
 
@@ -114,7 +114,7 @@ def create_engine(
         max_overflow=0,
         pool_timeout=5,
         pool_use_lifo=True,
-        poolclass=MeasuredPool if name else AsyncAdaptedQueuePool,
+        poolclass=FairPool if name else AsyncAdaptedQueuePool,
         pool_logging_name=name,
         hide_parameters=True,  # an error's text goes into logs; payment tokens and addresses must not
     )
