@@ -68,7 +68,7 @@ async def away(stack: Stack, *components: str) -> AsyncIterator[None]:
     gateway = stack.url("pushgateway")
     await asyncio.gather(*(asyncio.to_thread(stack.stop, name) for name in components))
     try:
-        with fault(gateway, "stopped", components[0]):
+        with fault(gateway, "stop", components[0]):
             yield
     finally:
         await asyncio.gather(*(asyncio.to_thread(stack.start, name) for name in components))
