@@ -18,6 +18,7 @@ DAY_SECONDS = 86_400
 GREY, FRAME, BAND = "#6b7280", "#d8dbe0", "#ff6060"
 TICKS_POINTS = 9
 BOLD_INCHES = 0.085  # a character's width in a bar
+STRIP_INCHES = 0.06  # above a heatmap, where bands would change its colours
 THICK_INCHES = 0.45  # the thickest bar of a state timeline: few rows need not fill their panel
 
 
@@ -50,7 +51,8 @@ def bands(axes: Axes, kind: str, faults: Lines, window: Window) -> None:
         for start, end in spans(series):
             since, until = _when(start), _when(min(end + window.step, window.end))
             if kind == "heatmap":
-                axes.axvspan(since, until, ymin=0.965, color=BAND, alpha=0.8, lw=0, zorder=3)
+                strip = 1 + STRIP_INCHES / _inches_high(axes)
+                axes.axvspan(since, until, ymin=1, ymax=strip, color=BAND, alpha=0.8, lw=0, clip_on=False)
                 for edge in (since, until):
                     axes.axvline(edge, color=BAND, lw=0.8, ls=":")
             else:
@@ -175,7 +177,8 @@ def _heat(axes: Axes, what: dict[str, Any], lines: Lines) -> None:
         extent=(times[0], times[-1], -0.5, len(rows) - 0.5),
     )
     _rows(axes, [name for name, _ in rows])
-    axes.text(1, 1.015, f"darkest: {highest:.3g}", size=9, color=GREY, ha="right", transform=axes.transAxes)
+    above = 1 + 1.2 * STRIP_INCHES / _inches_high(axes)
+    axes.text(1, above, f"darkest: {highest:.3g}", size=9, color=GREY, ha="right", transform=axes.transAxes)
 
 
 def _buckets(lines: Lines) -> Lines:

@@ -1,5 +1,6 @@
 """One dashboard as one picture: its panels where Grafana would put them."""
 
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,12 +19,14 @@ Legend: TypeAlias = list[list[tuple[int, str]]]  # rows of names, each with the 
 COLUMNS = 24
 WIDTH_INCHES, ROW_INCHES = 19.0, 0.46
 HEAD_INCHES = 0.95
+LINE_INCHES, LINE_CHARACTERS = 0.2, 250  # of the head's small print
 DOTS = 80
 LEGEND_LINES = 4
-PALETTE = 160  # colours
+PALETTE = 255  # colours
 CHARACTER_INCHES, LEGEND_INCHES = 0.086, 0.2  # of a legend's text
 NAME_POINTS, ROW_NAME_INCHES = 9.5, 0.082  # of names in legends, and beside rows
-MOST_FAULTS = 8  # named in the head
+TITLE_POINTS, TITLE_INCHES = 12, 0.107  # and how wide a title's character is then
+MOST_FAULTS = 12  # named in the head
 ORDERED = ("state-timeline", "heatmap", "table", "stat")  # name their rows themselves
 LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, BOTTOM_INCHES = 0.8, 0.15, 0.4, 0.32
 
@@ -35,28 +38,32 @@ class Sheet:
         self._board = board
         self._prometheus = prometheus
         self._window = window
+        self._faults = self._at_work()
+        minutes = (window.end - window.start) / 60
+        note = f"a preview drawn without Grafana; the last {minutes:.0f} minutes, UTC; red: {_named(self._faults)}"
+        self._note = textwrap.wrap(note, LINE_CHARACTERS)
+        self._head = HEAD_INCHES + LINE_INCHES * (len(self._note) - 1)
         rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
-        self._height = HEAD_INCHES + rows * ROW_INCHES
+        self._height = self._head + rows * ROW_INCHES
         self._figure = Figure(figsize=(WIDTH_INCHES, self._height), dpi=DOTS, facecolor="#f4f5f7")
         FigureCanvasAgg(self._figure)
         self.empty: list[str] = []
 
     def save(self, file: Path) -> None:
         """Draw everything into this PNG. Raises `PreviewError` for what cannot be drawn."""
-        faults = self._faults()
-        minutes = (self._window.end - self._window.start) / 60
         at = 1 - 0.3 / self._height
         self._figure.text(0.01, at, self._board["title"], size=17, weight="bold", va="center")
         self._figure.text(0.12, at, self._board["description"], size=11, color=draw.GREY, va="center")
-        note = f"a preview drawn without Grafana; the last {minutes:.0f} minutes, UTC; red: {_named(faults)}"
-        self._figure.text(0.01, at - 0.32 / self._height, note, size=10, color=draw.GREY, va="center")
+        for row, line in enumerate(self._note):
+            below = (0.32 + row * LINE_INCHES) / self._height
+            self._figure.text(0.01, at - below, line, size=10, color=draw.GREY, va="center")
         for panel in self._board["panels"]:
-            self._panel(panel, faults)
+            self._panel(panel)
         self._figure.savefig(file)
         with Image.open(file) as picture:
-            picture.quantize(PALETTE).save(file, optimize=True)  # a third of the size
+            picture.convert("RGB").quantize(PALETTE, kmeans=2).save(file, optimize=True)  # a third of the size
 
-    def _faults(self) -> draw.Lines:
+    def _at_work(self) -> draw.Lines:
         return [
             (words.legend(annotation["textFormat"], series.labels), series)
             for annotation in self._board["annotations"]["list"]
@@ -64,7 +71,7 @@ class Sheet:
             for series in self._prometheus.over(annotation["expr"], self._window)
         ]
 
-    def _panel(self, panel: dict[str, Any], faults: draw.Lines) -> None:
+    def _panel(self, panel: dict[str, Any]) -> None:
         lines = self._lines(panel)
         legend = _legend(
             [] if panel["type"] in ORDERED else lines, panel["gridPos"]["w"] / COLUMNS * WIDTH_INCHES - 0.5
@@ -85,7 +92,7 @@ class Sheet:
             return
         draw.panel(axes, panel, lines, self._window)
         if panel["type"] not in ("stat", "table"):
-            draw.bands(axes, panel["type"], faults, self._window)
+            draw.bands(axes, panel["type"], self._faults, self._window)
         self._write(panel, legend)
 
     def _lines(self, panel: dict[str, Any]) -> draw.Lines:
@@ -112,7 +119,7 @@ class Sheet:
             (x + 0.15) / WIDTH_INCHES,
             (y + h - 0.22) / self._height,
             panel["title"],
-            size=12,
+            size=min(TITLE_POINTS, TITLE_POINTS * (w - 0.3) / (TITLE_INCHES * len(panel["title"]))),
             weight="bold",
             va="center",
         )
@@ -143,7 +150,7 @@ class Sheet:
 
     def _inches(self, place: dict[str, int]) -> tuple[float, float, float, float]:
         unit = WIDTH_INCHES / COLUMNS
-        top = self._height - HEAD_INCHES + 0.15 - place["y"] * ROW_INCHES
+        top = self._height - self._head + 0.15 - place["y"] * ROW_INCHES
         return place["x"] * unit, top - place["h"] * ROW_INCHES, place["w"] * unit, place["h"] * ROW_INCHES
 
 
