@@ -5,9 +5,11 @@ from both alike. CPU time for an order is the robust figure; orders a second dep
 """
 
 import argparse
+import asyncio
 import os
 import statistics
 import sys
+import time
 from dataclasses import dataclass
 
 import uvloop
@@ -21,6 +23,8 @@ from native import Stack, StackError
 from native.layout import DEFAULT_STACK
 from native.plan import Plan
 from native.ports import SERVICES
+
+EDGE_SECONDS, POLL_SECONDS = 30, 0.2
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,24 @@ def _up(stack: Stack, plan: Plan, more: dict[str, str]) -> None:
 
 async def _measure(stack: Stack, arguments: argparse.Namespace, *, metrics: bool) -> Run:
     shop = Shop(stack)
-    await shop.stock()
+    await _stock(shop)
     async with Watch(stack) as watch, shop.slow_provider():
         await settled(shop, watch, WARM_UP_ORDERS, arguments.concurrency, "warm")
         load = await under_load(stack, shop, watch, arguments.orders, arguments.concurrency)
     mine = {name: 1000 * seconds / load.accepted for name, seconds in load.cpu.items() if name != cpu.ELSEWHERE}
     return Run(metrics, load.sagas_per_second, sum(mine[name] for name in SERVICES), sum(mine.values()))
+
+
+async def _stock(shop: Shop) -> None:
+    """As soon as the edge knows the new instances."""
+    deadline = time.monotonic() + EDGE_SECONDS
+    while True:
+        try:
+            return await shop.stock()
+        except SystemExit:  # in its words, what the edge has answered
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _ratios(runs: list[Run]) -> None:
