@@ -11,7 +11,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench load compare capacity doctor token kill freeze resume restart failover test test-faults test-compose
+.PHONY: help up down status logs demo verify bench load compare capacity doctor token kill freeze resume restart stop start failover test test-faults test-compose
 .PHONY: test-surge dashboards test-dashboards lint types lock tools dev
 
 help:  ## this map
@@ -37,7 +37,7 @@ compare: dev  ## two runs, or sets of repeats, beside each other: make compare A
 	@$(PY) -m load compare $(or $(A),$(error which runs? make compare A=.. B=..)) $(or $(B),$(error and which others? make compare A=.. B=..))
 capacity: dev  ## cores, disk, connections for a day's orders, from a measured run: make capacity ORDERS_PER_DAY=1e6 (PEAK_FACTOR=4, RUN=)
 	@$(PY) -m load capacity --orders-per-day $(or $(ORDERS_PER_DAY),$(error how many? make capacity ORDERS_PER_DAY=1000000)) $(if $(PEAK_FACTOR),--peak-factor $(PEAK_FACTOR)) $(if $(RUN),--run $(RUN))
-kill freeze resume restart:  ## break one component: make kill C=payment
+kill freeze resume restart stop start:  ## break one component, shown on the dashboards: make kill C=payment
 	@$(PY) -m runtime $@ $(or $(C),$(error which component? make $@ C=payment; make status lists them))
 failover:  ## let the other Postgres node lead, while orders flow
 	@$(PY) -m runtime failover
@@ -65,7 +65,7 @@ lock: dev  ## make all requirement files anew from the pyproject.toml files
 	@infra/native/lock
 
 # Everything but up, test, lint, types and lock uses what those have made.
-down status logs demo verify bench doctor token kill freeze resume restart failover: | $(PY)
+down status logs demo verify bench doctor token kill freeze resume restart stop start failover: | $(PY)
 $(PY):
 	@echo "there is no Python environment yet: make up" >&2; exit 1
 

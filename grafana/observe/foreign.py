@@ -34,7 +34,14 @@ FOREIGN = (
     Foreign("rabbitmq_disk_space_available_limit_bytes", "RabbitMQ", "Free disk below which it blocks publishers."),
     Foreign("rabbitmq_alarms_memory_used_watermark", "RabbitMQ", "1 while publishers are blocked for memory."),
     Foreign("rabbitmq_alarms_free_disk_space_watermark", "RabbitMQ", "1 while publishers are blocked for disk."),
-    Foreign("rabbitmq_raft_entry_commit_latency_seconds", "RabbitMQ", "Time until a quorum queue's entry is on disk."),
+    Foreign(
+        "rabbitmq_raft_entry_commit_latency_seconds",
+        "RabbitMQ up to 4.1",
+        "Time until a quorum queue's entry is on disk.",
+    ),
+    Foreign(
+        "rabbitmq_raft_max_commit_latency_seconds", "RabbitMQ from 4.2", "The same, of the queue that takes longest."
+    ),
     Foreign("redis_memory_used_bytes", "Redis", "Memory that keys and clients take."),
     Foreign("redis_memory_max_bytes", "Redis", "Memory above which keys are evicted."),
     Foreign("redis_evicted_keys_total", "Redis", "Keys thrown out because memory was short.", "counter"),

@@ -18,12 +18,14 @@ URLS = {
 def variables(project: Project) -> dict[str, str]:
     """The whole stack's addresses. Which Postgres node leads is asked of the nodes by whoever needs to know."""
     port = project.port
+    gateway = project.published.get("PUSHGATEWAY_PORT")  # nobody's work needs it: it may be away
     return {
         "QUICKSAND_STACK": project.name,
         "QUICKSAND_SECRETS": str(before.secrets_directory().resolve()),
         "EDGE_URL": f"http://{HOST}:{port('EDGE_PORT')}",
         "EDGE_METRICS_URL": f"http://{HOST}:{port('EDGE_METRICS_PORT')}",
         "PROMETHEUS_URL": f"http://{HOST}:{port('PROMETHEUS_PORT')}",
+        **({"PUSHGATEWAY_URL": f"http://{HOST}:{gateway}"} if gateway else {}),
         "PROVIDER_URL": f"http://{HOST}:{port('PROVIDER_PORT')}",
         "MAILSINK_URL": f"http://{HOST}:{port('MAIL_PORT')}",
         "SMTP_ADDRESS": f"{HOST}:{port('MAIL_SMTP_PORT')}",

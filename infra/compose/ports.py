@@ -16,7 +16,8 @@ PUBLISHED = {
     "MAIL_PORT": ("mail", 8025, OFFSETS["mailsink"]),
     "MAIL_SMTP_PORT": ("mail", 1025, OFFSETS["mailsink-smtp"]),
     "GRAFANA_PORT": ("grafana", 3000, 14),
-    "ALERTMANAGER_PORT": ("alertmanager", 9093, 15),
+    "ALERTMANAGER_PORT": ("alertmanager", 9093, OFFSETS["alertmanager"]),
+    "PUSHGATEWAY_PORT": ("pushgateway", 9091, OFFSETS["pushgateway"]),
 }
 
 

@@ -50,13 +50,14 @@ async def run(stack: Running, orders: int, concurrency: int) -> tuple[Results, l
     shop = Shop(stack)
     await shop.stock()
     async with Watch(stack) as watch, shop.slow_provider():
-        warm_up = await _settled(shop, watch, WARM_UP_ORDERS, concurrency, "warm")
+        warm_up = await settled(shop, watch, WARM_UP_ORDERS, concurrency, "warm")
         lone, alone = await _lone(shop, watch)
-        load = await _load(stack, shop, watch, orders, concurrency)
+        load = await under_load(stack, shop, watch, orders, concurrency)
     return Results(lone, load, limit.measure(stack)), [*warm_up, *alone, *load.orders]
 
 
-async def _settled(shop: Shop, watch: Watch, orders: int, concurrency: int, phase: str) -> list[Order]:
+async def settled(shop: Shop, watch: Watch, orders: int, concurrency: int, phase: str) -> list[Order]:
+    """Place so many and wait until all is at rest; nothing is measured."""
     watch.mark()
     placed = await shop.place(orders, concurrency, phase)
     await watch.rest(len(_accepted(placed)))
@@ -76,7 +77,8 @@ async def _lone(shop: Shop, watch: Watch) -> tuple[list[float], list[Order]]:
     return seconds, placed
 
 
-async def _load(stack: Running, shop: Shop, watch: Watch, orders: int, concurrency: int) -> Load:
+async def under_load(stack: Running, shop: Shop, watch: Watch, orders: int, concurrency: int) -> Load:
+    """The same, measured."""
     watch.mark()
     before, started = cpu.sample(stack), time.time()
     placed = await shop.place(orders, concurrency, "load")

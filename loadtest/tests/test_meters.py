@@ -1,5 +1,6 @@
 """What comes and goes can be asked while it is there, and leaves its last word where that is wanted."""
 
+import json
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from meters import LoadMeter, fault, tell
+from meters.faults import end_all
 from meters.load import result_of
 from native.ports import free_base
 
@@ -27,9 +29,22 @@ class Gateway(HTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """PUT only."""
+    """PUT, DELETE, and who has said something."""
 
     server: Gateway
+
+    def do_GET(self) -> None:
+        """One drill that was never ended, and the verdict."""
+        labels = [{"job": "verify"}, {"job": "drill", "drill": "kill order"}]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": [{"labels": one} for one in labels]}).encode())
+
+    def do_DELETE(self) -> None:
+        """Remember that, too."""
+        self.server.said.append((self.path, {}))
+        self.send_response(202)
+        self.end_headers()
 
     def do_PUT(self) -> None:
         """Remember it."""
@@ -99,4 +114,17 @@ def test_nobody_fails_because_there_is_no_gateway() -> None:
 def test_a_fault_is_over_even_when_its_drill_fails(gateway: Gateway) -> None:
     with pytest.raises(KeyError), fault(gateway.url, "freeze", "payment"):
         raise KeyError
-    assert [said["faults_active freeze payment"] for _, said in gateway.said] == [1, 0]
+    path = "/metrics/job/drill/drill/freeze%20payment"
+    assert gateway.said == [(path, {"faults_active freeze payment": 1}), (path, {})]
+
+
+def test_every_drill_ends_and_the_verdict_stays(gateway: Gateway) -> None:
+    assert end_all(gateway.url)
+    assert gateway.said == [("/metrics/job/drill/drill/kill%20order", {})]
+
+
+@pytest.mark.parametrize("nobody", ["http://127.0.0.1:1", ""])
+def test_a_drill_goes_on_without_a_gateway(nobody: str) -> None:
+    with fault(nobody, "freeze", "payment") as told:
+        assert not told
+    assert not end_all(nobody)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from meters import tell
 from verify import broker, database, facts, subscriptions
 from verify.addresses import Addresses
 from verify.errors import CannotCheckError
@@ -41,11 +42,14 @@ class Request:
 
 
 async def run(addresses: Addresses, request: Request, say: Say) -> Report:
-    """Check everything. Raises `CannotCheckError` where that cannot be done."""
+    """Check everything, and leave the result for the dashboards. Raises `CannotCheckError` where it cannot be done."""
     try:
-        return await _run(addresses, request, say)
+        report = await _run(addresses, request, say)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise CannotCheckError(f"the databases cannot be read: {error}; see make status") from None
+    if addresses.pushgateway and not tell(addresses.pushgateway, report.violations, report.seconds):
+        say(f"nobody at {addresses.pushgateway}: dashboards will not show this result")
+    return report
 
 
 async def _run(addresses: Addresses, request: Request, say: Say) -> Report:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from observe.preview import PreviewError, Prometheus
 
 POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 300.0  # twice what a lab alert needs on a quiet machine: a busy one may take its time
 
 
 class Alarms:
@@ -29,13 +30,13 @@ class Alarms:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def fire(self, *names: str, seconds: float = 120) -> None:
+    async def fire(self, *names: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until each of these has fired. Fails naming those that have not."""
         await self._until(
             lambda: self.seen >= set(names), lambda: f"never fired: {sorted(set(names) - self.seen)}", seconds
         )
 
-    async def end(self, names: Iterable[str], seconds: float = 240) -> None:
+    async def end(self, names: Iterable[str], seconds: float = 2 * PATIENCE_SECONDS) -> None:
         """Wait until none of these fires any more. Fails naming those that still do."""
         wanted = set(names)
         await self._until(

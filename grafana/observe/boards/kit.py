@@ -88,7 +88,18 @@ def render(board: Board) -> str:
     )
     for number, (panel, place) in enumerate(_placed(board.panels), start=1):
         builder = builder.with_panel(_panel(panel, number, place))
-    return json.dumps(builder.build(), cls=JSONEncoder, indent=1, sort_keys=True) + "\n"
+    document = json.loads(json.dumps(builder.build(), cls=JSONEncoder))
+    return json.dumps(_without_defaults(document), indent=1, sort_keys=True) + "\n"
+
+
+def _without_defaults(document: dict[str, Any]) -> dict[str, Any]:
+    """What the SDK puts in by itself and Grafana 12.1's own schema does not know; later ones hide links with it."""
+    for shown in (*document["annotations"]["list"], *document["links"]):
+        shown.pop("placement", None)
+    for variable in document["templating"]["list"]:
+        for name in ("auto", "auto_count", "auto_min"):
+            variable.pop(name, None)
+    return document
 
 
 def _placed(panels: Sequence[Panel]) -> list[tuple[Panel, dashboard.GridPos]]:
@@ -180,7 +191,7 @@ def _heat(builder: Any, panel: Panel) -> Any:
 
 
 def _table(builder: Any, panel: Panel) -> Any:
-    return builder
+    return builder.cell_options(common.TableAutoCellOptions())
 
 
 def _legend() -> Any:

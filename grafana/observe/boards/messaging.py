@@ -174,7 +174,12 @@ BOARD = Board(
             "Time until a queue's entry is on disk",
             "A few milliseconds. It is the disk's: when it rises, every publish and every acknowledgement is slower.",
             "s",
-            (Query("max(rabbitmq_raft_entry_commit_latency_seconds)", "Raft commit"),),
+            (
+                Query(
+                    "max(rabbitmq_raft_entry_commit_latency_seconds or rabbitmq_raft_max_commit_latency_seconds)",
+                    "Raft commit",
+                ),
+            ),
             steps=above(0.1),
         ),
     ),

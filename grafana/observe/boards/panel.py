@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["timeseries", "stat", "state-timeline", "heatmap", "table"]
-GREEN, YELLOW, RED = "green", "orange", "red"
+GREEN, YELLOW, RED, NOTHING = "green", "orange", "red", "transparent"
 Steps = tuple[tuple[float | None, str], ...]
 PLAIN: Steps = ((None, GREEN),)
 

@@ -1,7 +1,7 @@
 """Resilience: which dependency fails, and do the guards hold?"""
 
 from observe.boards.kit import Board
-from observe.boards.panel import GREEN, RED, YELLOW, Panel, Query, above
+from observe.boards.panel import GREEN, NOTHING, RED, YELLOW, Panel, Query, above
 
 RATE = "[$__rate_interval]"
 OURS = 'service=~"$service"'
@@ -33,7 +33,7 @@ BOARD = Board(
             (Query("max by (fault, target) (faults_active)", "{{fault}} {{target}}"),),
             kind="state-timeline",
             width=12,
-            states={"0": ("-", GREEN), "1": ("at work", RED)},
+            states={"0": ("-", NOTHING), "1": ("at work", RED)},
         ),
         Panel(
             "Calls by result",

@@ -13,7 +13,8 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from native import Stack, StackError
+import runtime
+from native import StackError
 from native.layout import DEFAULT_STACK
 from observe.preview.prometheus import PreviewError, Prometheus, Window
 from observe.preview.sheet import Sheet
@@ -85,4 +86,5 @@ def _section(board: dict[str, Any], file: Path) -> str:
 def _address() -> str:
     if url := os.environ.get("PROMETHEUS_URL"):
         return url
-    return Stack(os.environ.get("STACK") or DEFAULT_STACK).url("prometheus")
+    stack = runtime.running(os.environ.get("STACK") or DEFAULT_STACK)
+    return runtime.variables(stack)["PROMETHEUS_URL"]

@@ -15,7 +15,11 @@ Lines = list[tuple[str, Series]]  # with their names
 COLOURS = ("#3274d9", "#e0752d", "#56a64b", "#a352cc", "#e02f44", "#f2cc0c", "#37872d", "#1f9ed1", "#8f3bb8", "#96551e")
 NAMED = {"green": "#56a64b", "orange": "#f2952b", "red": "#e02f44", "blue": "#3274d9"}
 DAY_SECONDS = 86_400
-GREY, BAND = "#6b7280", "#ff6060"
+GREY, FRAME, BAND = "#6b7280", "#d8dbe0", "#ff6060"
+TICKS_POINTS = 9
+BOLD_INCHES = 0.085  # a character's width in a bar
+STRIP_INCHES = 0.06  # above a heatmap, where bands would change its colours
+THICK_INCHES = 0.45  # the thickest bar of a state timeline: few rows need not fill their panel
 
 
 def panel(axes: Axes, what: dict[str, Any], lines: Lines, window: Window) -> None:
@@ -30,7 +34,9 @@ def panel(axes: Axes, what: dict[str, Any], lines: Lines, window: Window) -> Non
         clock = dates.DateFormatter("%H:%M", tz=UTC)  # type: ignore[no-untyped-call]  # likewise
         axes.xaxis.set_major_locator(ticks)
         axes.xaxis.set_major_formatter(clock)
-        axes.tick_params(labelsize=7.5, colors=GREY, length=2)
+        axes.tick_params(labelsize=TICKS_POINTS, colors=GREY, length=2)
+        for spine in axes.spines.values():
+            spine.set_color(FRAME)
 
 
 def _apart(window: Window) -> int:
@@ -39,11 +45,18 @@ def _apart(window: Window) -> int:
     return next((apart for apart in (1, 2, 5, 10, 15, 30) if minutes / apart <= 7), 60)
 
 
-def bands(axes: Axes, faults: Lines, *, states: bool) -> None:
-    """What was broken on purpose, and for how long; behind states, whose colours would change else."""
+def bands(axes: Axes, kind: str, faults: Lines, window: Window) -> None:
+    """What was broken on purpose, and for how long: behind states, and above heatmaps, whose colours would change."""
     for _, series in faults:
         for start, end in spans(series):
-            axes.axvspan(_when(start), _when(end), color=BAND, alpha=0.12, lw=0, zorder=0.5 if states else 2)
+            since, until = _when(start), _when(min(end + window.step, window.end))
+            if kind == "heatmap":
+                strip = 1 + STRIP_INCHES / _inches_high(axes)
+                axes.axvspan(since, until, ymin=1, ymax=strip, color=BAND, alpha=0.8, lw=0, clip_on=False)
+                for edge in (since, until):
+                    axes.axvline(edge, color=BAND, lw=0.8, ls=":")
+            else:
+                axes.axvspan(since, until, color=BAND, alpha=0.12, lw=0, zorder=0.5)
 
 
 def spans(series: Series) -> list[tuple[float, float]]:
@@ -102,30 +115,49 @@ def _limits(axes: Axes, defaults: dict[str, Any], lines: Lines) -> None:
 def _stat(axes: Axes, what: dict[str, Any], lines: Lines) -> None:
     unit = what["fieldConfig"]["defaults"]["unit"]
     axes.axis("off")
+    if len(lines) == 1:
+        _spark(axes, lines[0][1], what)
     for number, (name, series) in enumerate(lines):
         last = [value for value in series.values if math.isfinite(value)][-1]
         middle = 1 - (number + 0.5) / len(lines)
         size = 26 if len(lines) == 1 else 15
         shown = words.value(last, unit)
         if len(lines) == 1:
-            axes.text(0.5, 0.5, shown, size=size, weight="bold", color=colour_of(last, what), ha="center", va="center")
+            axes.text(0.5, 0.62, shown, size=size, weight="bold", color=colour_of(last, what), ha="center", va="center")
             continue
         axes.text(0.62, middle, shown, size=size, weight="bold", color=colour_of(last, what), ha="left", va="center")
-        axes.text(0.58, middle, name, size=9, color=GREY, ha="right", va="center")
+        axes.text(0.58, middle, name, size=10, color=GREY, ha="right", va="center")
+
+
+def _spark(axes: Axes, series: Series, what: dict[str, Any]) -> None:
+    """How it came there, along the lower edge."""
+    known = [value for value in series.values if math.isfinite(value)]
+    low, high = min(0, *known), max(0, *known)
+    heights = [0.28 * (value - low) / ((high - low) or 1) for value in series.values]
+    places = [number / max(1, len(heights) - 1) for number in range(len(heights))]
+    colour = colour_of(known[-1], what)
+    axes.fill_between(places, heights, color=colour, alpha=0.18, lw=0)
+    axes.plot(places, heights, color=colour, lw=1.2)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
 
 
 def _states(axes: Axes, what: dict[str, Any], lines: Lines) -> None:
     options = what["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    thick = min(0.76, THICK_INCHES / (_inches_high(axes) / len(lines)))
     for row, (_, series) in enumerate(lines):
         for state in sorted({value for value in series.values if math.isfinite(value)}):
             kept = [value if value == state else math.nan for value in series.values]
-            text, colour = options[f"{state:g}"]["text"], NAMED[options[f"{state:g}"]["color"]]
+            text, colour = options[f"{state:g}"]["text"], options[f"{state:g}"]["color"]
+            if colour == "transparent":
+                continue
             for start, end in spans(Series(series.labels, series.times, kept)):
                 length = _when(end + series.times[1] - series.times[0]) - _when(start)
-                axes.broken_barh([(_when(start), length)], (row - 0.38, 0.76), color=colour)
-                if length > 0.12 * (series.times[-1] - series.times[0]) / DAY_SECONDS:
+                axes.broken_barh([(_when(start), length)], (row - thick / 2, thick), color=NAMED[colour])
+                room = length / ((series.times[-1] - series.times[0]) / DAY_SECONDS) * _inches_wide(axes)
+                if room > BOLD_INCHES * (len(text) + 1):
                     middle = _when(start) + length / 2
-                    axes.text(middle, row, text, size=7.5, color="white", ha="center", va="center", weight="bold")
+                    axes.text(middle, row, text, size=9, color="white", ha="center", va="center", weight="bold")
     _rows(axes, [name for name, _ in lines])
 
 
@@ -145,7 +177,8 @@ def _heat(axes: Axes, what: dict[str, Any], lines: Lines) -> None:
         extent=(times[0], times[-1], -0.5, len(rows) - 0.5),
     )
     _rows(axes, [name for name, _ in rows])
-    axes.text(1, 1.015, f"darkest: {highest:.3g}", size=7, color=GREY, ha="right", transform=axes.transAxes)
+    above = 1 + 1.2 * STRIP_INCHES / _inches_high(axes)
+    axes.text(1, above, f"darkest: {highest:.3g}", size=9, color=GREY, ha="right", transform=axes.transAxes)
 
 
 def _buckets(lines: Lines) -> Lines:
@@ -179,14 +212,22 @@ def _table(axes: Axes, what: dict[str, Any], lines: Lines) -> None:
     ]
     table = axes.table(cellText=rows[:10], colLabels=[*columns, "value"], loc="upper center", cellLoc="left")
     table.auto_set_font_size(False)  # noqa: FBT003  the library's signature
-    table.set_fontsize(8.5)
-    table.scale(1, 1.25)
+    table.set_fontsize(10)
+    table.scale(1, 1.4)
     for cell in table.get_celld().values():
         cell.set_edgecolor("#e5e7eb")
 
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
+
+
+def _inches_high(axes: Axes) -> float:
+    return float(axes.get_window_extent().height / axes.figure.dpi)
+
+
+def _inches_wide(axes: Axes) -> float:
+    return float(axes.get_window_extent().width / axes.figure.dpi)
 
 
 def _when(time: float) -> float:

@@ -97,6 +97,8 @@ class Service:
     ) -> None:
         consumer.check()
         contract = consumer.contract
+        if not settings.metrics:
+            metrics.silence()
         preset(contract, steps, routers, settings.partitions, [each.name for each in cached])
         self._settings = settings
         self._consumer = consumer

@@ -6,6 +6,7 @@ service: query them with `max by`.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
@@ -169,17 +170,23 @@ PARKED = Gauge("parked_messages", "Events and effects that wait for a person.")
 QUARANTINED = Gauge("quarantined_orders", "Orders whose later events wait behind a parked one.")
 
 
+@cache
+def child(metric: Any, *labels: object) -> Any:
+    """`metric.labels(..)`, remembered: for what is counted with every event. A sixth of the time."""
+    return metric.labels(*labels)
+
+
 def published(vhost: str, type_: str, partition: int, result: str, created_at: datetime | None = None) -> None:
     """Count one event the relay sent; with its age when it was confirmed."""
-    PUBLISHED_TOTAL.labels(vhost, type_, partition, result).inc()
+    child(PUBLISHED_TOTAL, vhost, type_, partition, result).inc()
     if created_at is not None:
-        PUBLISH_AGE.labels(vhost).observe(age_seconds(created_at))
+        child(PUBLISH_AGE, vhost).observe(age_seconds(created_at))
 
 
 def processed(vhost: str, type_: str, partition: int, result: str, emitted_at: datetime) -> None:
     """Count one event a consumer is done with, after its commit."""
-    PROCESSED_TOTAL.labels(vhost, type_, partition, result).inc()
-    MESSAGE_AGE.labels(vhost, type_).observe(age_seconds(emitted_at))
+    child(PROCESSED_TOTAL, vhost, type_, partition, result).inc()
+    child(MESSAGE_AGE, vhost, type_).observe(age_seconds(emitted_at))
 
 
 def parked(source: str, type_: str) -> None:
@@ -204,6 +211,14 @@ def preset_dependency(dependency: str, states: Iterable[str]) -> None:
         BREAKER_TRANSITIONS_TOTAL.labels(dependency, state)
     BULKHEAD_IN_USE.labels(dependency)
     BULKHEAD_WAITING.labels(dependency)
+
+
+def silence() -> None:
+    """Count nothing from now on, and make no series: what `python -m bench.metrics_cost` compares with."""
+    for kind, ways in {Counter: ["inc"], Gauge: ["inc", "dec", "set", "set_function"], Histogram: ["observe"]}.items():
+        setattr(kind, "labels", lambda metric, *_: metric)  # noqa: B010  mypy would not have it assigned
+        for way in ways:
+            setattr(kind, way, lambda *_: None)
 
 
 def method(name: str) -> str:

@@ -105,6 +105,7 @@ class ServiceSettings(BaseProcessSettings):
     most_backlog_seconds: float = Field(30, gt=0, description="an outbox older than this: no more orders are accepted")
 
     partitions: int = Field(4, ge=1, le=64)
+    metrics: bool = Field(True, description="off to measure what counting costs: dashboards see nothing then")  # noqa: FBT003  pydantic's own way
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
     effect_concurrency: int = Field(
         32, ge=1, description="calls to the same other side at the same time (its bulkhead)"

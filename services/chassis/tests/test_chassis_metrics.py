@@ -1,5 +1,7 @@
 """Metrics begin at 0, stay closed sets whatever strangers send, and tell how long a step took."""
 
+import subprocess
+import sys
 import time
 from uuid import uuid4
 
@@ -80,3 +82,20 @@ def steps() -> float:
 def test_an_id_tells_its_age() -> None:
     id_ = uuid7()
     assert saga.age_of(id_) == pytest.approx(time.time() - (id_.int >> 80) / 1000, abs=0.1)
+
+
+def test_silenced_metrics_count_nothing_and_make_no_series() -> None:
+    program = """
+from chassis import metrics
+from prometheus_client import generate_latest
+metrics.silence()
+metrics.processed("orders", "order.placed.v1", 0, "ok", datetime.now(UTC))
+metrics.POOL_IN_USE.labels("api").set_function(lambda: 1)
+with metrics.CACHE_LOAD_DURATION.labels("products").time():
+    metrics.HTTP_ACTIVE.inc()
+lines = generate_latest().decode().splitlines()
+print([line for line in lines if line.startswith(("messages_", "message_age", "database_pool", "cache_load"))])
+"""
+    imports = "from datetime import UTC, datetime\n"
+    done = subprocess.run([sys.executable, "-c", imports + program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -23,6 +23,8 @@ class Bulkhead:
         self.in_use = self.waiting = 0
         self._slots = asyncio.Semaphore(limit)
         metrics.BULKHEAD_LIMIT.labels(name).set(limit)
+        metrics.BULKHEAD_IN_USE.labels(name).set_function(lambda: self.in_use)
+        metrics.BULKHEAD_WAITING.labels(name).set_function(lambda: self.waiting)
 
     @asynccontextmanager
     async def slot(self, until: float = math.inf) -> AsyncIterator[None]:
@@ -35,7 +37,7 @@ class Bulkhead:
             yield
         finally:
             self._slots.release()
-            self._show(in_use=-1)
+            self.in_use -= 1
 
     async def _take(self, until: float) -> None:
         if not self._slots.locked():
@@ -44,24 +46,18 @@ class Bulkhead:
             await self._wait(until)
         else:
             raise self._full()
-        self._show(in_use=1)
+        self.in_use += 1
 
     async def _wait(self, until: float) -> None:
-        self._show(waiting=1)
+        self.waiting += 1
         try:
             async with asyncio.timeout_at(until):
                 await self._slots.acquire()
         except TimeoutError:
             raise self._full() from None
         finally:
-            self._show(waiting=-1)
+            self.waiting -= 1
 
     def _full(self) -> FullError:
         metrics.GUARDED_CALLS_TOTAL.labels(self.name, "full").inc()
         return FullError(f"{self.name} has {self.in_use} calls under way and {self.waiting} waiting")
-
-    def _show(self, in_use: int = 0, waiting: int = 0) -> None:
-        self.in_use += in_use
-        self.waiting += waiting
-        metrics.BULKHEAD_IN_USE.labels(self.name).set(self.in_use)
-        metrics.BULKHEAD_WAITING.labels(self.name).set(self.waiting)
