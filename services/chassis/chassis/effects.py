@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from chassis import tracing
 from chassis.db import Aggregate, Cause, Session
 from chassis.events import uuid7
 from chassis.outbox import columns
@@ -28,10 +29,10 @@ SUPERSEDE = text("""
         SELECT * FROM unnest(CAST(:subject AS uuid[]), CAST(:supersedes AS text[])))
 """)
 INSERT = text("""
-    INSERT INTO effects (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id, give_up_at,
-                         attempt, leased_until)
+    INSERT INTO effects (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id, traceparent,
+                         give_up_at, attempt, leased_until)
     SELECT id, kind, subject, aggregate_id, CAST(payload AS jsonb), partition, correlation_id, causation_id,
-           now() + make_interval(secs => give_up),
+           traceparent, now() + make_interval(secs => give_up),
            CASE WHEN leased THEN 1 ELSE 0 END,
            CASE WHEN leased THEN now() + make_interval(secs => :lease) END
     FROM (SELECT row.*, hand_over AND row_number() OVER (PARTITION BY row.subject ORDER BY row.id) = 1 AND NOT EXISTS (
@@ -39,9 +40,9 @@ INSERT = text("""
           FROM unnest(CAST(:id AS uuid[]), CAST(:kind AS text[]), CAST(:subject AS uuid[]),
                       CAST(:aggregate_id AS uuid[]), CAST(:payload AS text[]), CAST(:partition AS int[]),
                       CAST(:correlation_id AS uuid[]), CAST(:causation_id AS uuid[]),
-                      CAST(:give_up AS float8[]), CAST(:hand_over AS bool[]))
+                      CAST(:traceparent AS text[]), CAST(:give_up AS float8[]), CAST(:hand_over AS bool[]))
                AS row (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id,
-                       give_up, hand_over)) AS row
+                       traceparent, give_up, hand_over)) AS row
     RETURNING id, attempt
 """)
 
@@ -59,6 +60,7 @@ class Effect:
     attempt: int
     correlation_id: UUID
     causation_id: UUID | None
+    traceparent: str | None = None
     expired: bool = False
 
     @property
@@ -141,6 +143,7 @@ class Request:
     partition: int
     correlation_id: UUID
     causation_id: UUID | None
+    traceparent: str | None
     supersedes: str | None
 
     def ends(self, earlier: "Request") -> bool:
@@ -172,6 +175,7 @@ def request(
             partition=aggregate.partition,
             correlation_id=session.cause.correlation_id,
             causation_id=session.cause.event_id,
+            traceparent=tracing.current(),
             supersedes=supersedes,
         )
     )
@@ -220,4 +224,5 @@ def _first_attempt(wish: Request) -> Effect:
         attempt=1,
         correlation_id=wish.correlation_id,
         causation_id=wish.causation_id,
+        traceparent=wish.traceparent,
     )

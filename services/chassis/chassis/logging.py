@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import structlog
 
+from chassis import tracing
+
 LIBRARIES_LOUD_AT_INFO = ("aio_pika", "aiormq", "uvicorn", "sqlalchemy", "asyncio", "alembic")
 
 
@@ -18,6 +20,7 @@ def configure(service: str, level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        tracing.name_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _name_service(service),
     ]

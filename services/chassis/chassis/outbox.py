@@ -10,16 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from chassis import tracing
 from chassis.db import Aggregate, Session
 from chassis.events import Event, uuid7
 
 INSERT = text("""
-    INSERT INTO outbox (id, shard, type, subject, sequence, data, correlation_id, causation_id)
-    SELECT id, shard, type, subject, sequence, CAST(data AS jsonb), correlation_id, causation_id
+    INSERT INTO outbox (id, shard, type, subject, sequence, data, correlation_id, causation_id, traceparent)
+    SELECT id, shard, type, subject, sequence, CAST(data AS jsonb), correlation_id, causation_id, traceparent
     FROM unnest(CAST(:id AS uuid[]), CAST(:shard AS int[]), CAST(:type AS text[]), CAST(:subject AS uuid[]),
                 CAST(:sequence AS int[]), CAST(:data AS text[]), CAST(:correlation_id AS uuid[]),
-                CAST(:causation_id AS uuid[]))
-         WITH ORDINALITY AS row (id, shard, type, subject, sequence, data, correlation_id, causation_id, n)
+                CAST(:causation_id AS uuid[]), CAST(:traceparent AS text[]))
+         WITH ORDINALITY AS row (id, shard, type, subject, sequence, data, correlation_id, causation_id, traceparent, n)
     ORDER BY n
 """)
 
@@ -36,6 +37,7 @@ class Emission:
     data: str
     correlation_id: UUID
     causation_id: UUID | None
+    traceparent: str | None = None
 
 
 def emit(session: Session, aggregate: Aggregate, event: Event) -> None:
@@ -51,6 +53,7 @@ def emit(session: Session, aggregate: Aggregate, event: Event) -> None:
             data=event.model_dump_json(),
             correlation_id=session.cause.correlation_id,
             causation_id=session.cause.event_id,
+            traceparent=tracing.current(),
         )
     )
     session.defer(_write)

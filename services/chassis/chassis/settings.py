@@ -104,6 +104,10 @@ class ServiceSettings(BaseProcessSettings):
     )
     most_backlog_seconds: float = Field(30, gt=0, description="an outbox older than this: no more orders are accepted")
 
+    otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://[^/]+", description="an OTLP/HTTP collector, as http://tempo:4318: traces go there"
+    )
+
     partitions: int = Field(4, ge=1, le=64)
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
     effect_concurrency: int = Field(
