@@ -1,13 +1,20 @@
 """One order is one trace, across the three services and whatever happens to them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid4
 
+import aiohttp
+import pytest
+from faults.system import System
+
+from native import Stack
 from outside.books import Books
 from outside.collector import Collector, Span
 from outside.shop import Shop
 from outside.waiting import eventually
+
+Killed = Callable[[str], Awaitable[tuple[UUID, str]]]
 
 CALLER = "00f067aa0ba902b7"  # the span of whoever asks, in whose trace the order is
 
@@ -45,6 +52,20 @@ async def placed(shop: Shop, customer: str, sku: str) -> tuple[UUID, str]:
     return UUID(answer.json()["id"]), trace_id
 
 
+@pytest.fixture
+def killed(stack: Stack, session: aiohttp.ClientSession, books: Books, shop: Shop, customer: str, sku: str) -> Killed:
+    """Place an order whose `order.placed` kills the payment service at a crash point; another replica goes on."""
+
+    async def place(point: str) -> tuple[UUID, str]:
+        system = System(stack, session, books, per_second=1)
+        async with system.by_hand("payment", fault=f"crash:{point}:1") as process:
+            found = await placed(shop, customer, sku)
+            await process.died()
+        return found
+
+    return place
+
+
 async def test_one_trace_shows_an_orders_whole_way_through_three_services(
     shop: Shop, books: Books, customer: str, sku: str, collector: Collector
 ) -> None:
@@ -57,3 +78,30 @@ async def test_one_trace_shows_an_orders_whole_way_through_three_services(
     assert {span.attributes.get("quicksand.order_id", str(order_id)) for span in spans} == {str(order_id)}
     assert not any(span.failed for span in spans)
     assert {event.traceparent for event in events} <= {f"00-{trace_id}-{span.id}-01" for span in spans}
+
+
+async def test_a_message_redelivered_after_a_crash_has_the_same_parent_and_the_trace_is_whole(
+    killed: Killed, books: Books, collector: Collector
+) -> None:
+    order_id, trace_id = await killed("consumer.before_commit")
+    await books.settled(order_id)
+
+    spans = await eventually(lambda: collector.trace(trace_id), lambda spans: len(spans) >= len(SAGA))
+
+    assert family(spans) == Counter(SAGA)
+
+
+async def test_what_was_committed_before_a_crash_goes_on_in_the_same_trace(
+    killed: Killed, books: Books, collector: Collector
+) -> None:
+    """The span of the commit died with its process; whatever it has caused tells of it, and so does the duplicate."""
+    order_id, trace_id = await killed("consumer.after_commit")
+    await books.settled(order_id)
+    written = await books.value("payments", "SELECT traceparent FROM effects WHERE subject = $1", order_id)
+
+    spans = await eventually(lambda: collector.trace(trace_id), lambda spans: len(spans) >= len(SAGA))
+
+    assert family(spans) == Counter(SAGA - {(CHARGE, PLACED)} | {(CHARGE, "nobody we know")})
+    found = {f"{span.service}: {span.name}": span for span in spans}
+    assert found[PLACED].attributes["quicksand.result"] == "duplicate"
+    assert written == f"00-{trace_id}-{found[CHARGE].parent_id}-01"

@@ -42,13 +42,13 @@ _tracer: Tracer | None = None
 _provider: "TracerProvider | None" = None
 
 
-def start(service: str, endpoint: str | None) -> None:
+def start(service: str, endpoint: str) -> None:
     """Trace from now on; do nothing without an endpoint, such as http://127.0.0.1:4318.
 
     The SDK's own `OTEL_` variables (for a sampler, for queues) hold.
     """
     global _tracer, _provider  # noqa: PLW0603  a process has one tracer, and its spans are everywhere
-    if endpoint is None:
+    if not endpoint:
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  only when on
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
