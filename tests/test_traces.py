@@ -54,11 +54,11 @@ async def placed(shop: Shop, customer: str, sku: str) -> tuple[UUID, str]:
 
 @pytest.fixture
 def killed(stack: Stack, session: aiohttp.ClientSession, books: Books, shop: Shop, customer: str, sku: str) -> Killed:
-    """Place an order whose `order.placed` kills the payment service at a crash point; another replica goes on."""
+    """Place an order that kills the notification service at a crash point; another replica goes on, in its own time."""
 
     async def place(point: str) -> tuple[UUID, str]:
         system = System(stack, session, books, per_second=1)
-        async with system.by_hand("payment", fault=f"crash:{point}:1") as process:
+        async with system.by_hand("notification", fault=f"crash:{point}:1") as process:
             found = await placed(shop, customer, sku)
             await process.died()
         return found
@@ -97,11 +97,11 @@ async def test_what_was_committed_before_a_crash_goes_on_in_the_same_trace(
     """The span of the commit died with its process; whatever it has caused tells of it, and so does the duplicate."""
     order_id, trace_id = await killed("consumer.after_commit")
     await books.settled(order_id)
-    written = await books.value("payments", "SELECT traceparent FROM effects WHERE subject = $1", order_id)
+    written = await books.value("notifications", "SELECT traceparent FROM effects WHERE subject = $1", order_id)
 
     spans = await eventually(lambda: collector.trace(trace_id), lambda spans: len(spans) >= len(SAGA))
 
-    assert family(spans) == Counter(SAGA - {(CHARGE, PLACED)} | {(CHARGE, "nobody we know")})
+    assert family(spans) == Counter(SAGA - {(MAIL, CONFIRMED)} | {(MAIL, "nobody we know")})
     found = {f"{span.service}: {span.name}": span for span in spans}
-    assert found[PLACED].attributes["quicksand.result"] == "duplicate"
-    assert written == f"00-{trace_id}-{found[CHARGE].parent_id}-01"
+    assert found[CONFIRMED].attributes["quicksand.result"] == "duplicate"
+    assert written == f"00-{trace_id}-{found[MAIL].parent_id}-01"

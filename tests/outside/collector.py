@@ -25,7 +25,7 @@ class Span:
 
 
 class Collector(AbstractContextManager["Collector"]):
-    """Listens while it is entered."""
+    """Listens while it is entered; HTTP 1.0, so that no connection outlives it."""
 
     def __init__(self, port: int) -> None:
         self._bodies: list[bytes] = []
@@ -52,8 +52,6 @@ class Collector(AbstractContextManager["Collector"]):
 
 def _keeping(bodies: list[bytes]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_POST(self) -> None:
             bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200 if self.path == "/v1/traces" else 404)

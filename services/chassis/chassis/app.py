@@ -125,7 +125,7 @@ class Service:
         faults.arm(self._settings.fault)
         if self._settings.fault:
             metrics.FAULTS_ACTIVE.labels(self._settings.fault, "this process").set(1)
-        configure(self._consumer.contract.service, self._settings.log_level)
+        configure(self._consumer.contract.service, self._settings.log_level, tracing.name_trace)
         tracing.start(self._consumer.contract.service, self._settings.otlp_endpoint)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())

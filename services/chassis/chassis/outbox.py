@@ -4,6 +4,7 @@
 Richardson's *transactional outbox* pattern.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,11 @@ INSERT = text("""
                 CAST(:causation_id AS uuid[]), CAST(:traceparent AS text[]))
          WITH ORDINALITY AS row (id, shard, type, subject, sequence, data, correlation_id, causation_id, traceparent, n)
     ORDER BY n
+""")
+
+BEGUN = text("""
+    SELECT DISTINCT ON (subject) subject, traceparent FROM outbox
+    WHERE subject = ANY(CAST(:subjects AS uuid[])) ORDER BY subject, seq
 """)
 
 
@@ -70,6 +76,14 @@ async def _write(session: Session) -> None:
     written = session.info.get("emitted_written", 0)
     await session.execute(INSERT, columns(emitted(session)[written:]))
     session.info["emitted_written"] = len(emitted(session))
+
+
+async def traces_begun(session: Session, subjects: Sequence[UUID]) -> dict[UUID, str | None]:
+    """Where the trace of each order's first event goes on: for a step that only a clock has caused."""
+    if not subjects or not tracing.on():
+        return {}
+    rows = await session.execute(BEGUN, {"subjects": subjects})
+    return {row.subject: row.traceparent for row in rows}
 
 
 def columns(rows: list[Any]) -> dict[str, list[Any]]:

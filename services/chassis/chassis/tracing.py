@@ -72,6 +72,11 @@ async def stop() -> None:
     await asyncio.to_thread(thread.join, STOP_SECONDS)
 
 
+def on() -> bool:
+    """Whether anything is traced."""
+    return _tracer is not None
+
+
 def current() -> str | None:
     """What is written down to be continued elsewhere: the `traceparent` of the span we are in, if any."""
     if _tracer is None:
@@ -93,6 +98,11 @@ def span(name: str, kind: SpanKind, parent: str | None, attributes: Attributes) 
     if _tracer is None:
         return _NOTHING
     return _tracer.start_as_current_span(name, _context(parent), kind, attributes)
+
+
+def overdue(what: str, order_id: UUID, begun: str | None) -> AbstractContextManager[Any]:
+    """Around what a deadline brings about; it goes on in the trace that the order was placed in."""
+    return span(what, SpanKind.INTERNAL, begun, {"quicksand.order_id": str(order_id)})
 
 
 def resumed(traceparent: str | None) -> AbstractContextManager[Any]:
