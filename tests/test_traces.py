@@ -80,6 +80,28 @@ async def test_one_trace_shows_an_orders_whole_way_through_three_services(
     assert {event.traceparent for event in events} <= {f"00-{trace_id}-{span.id}-01" for span in spans}
 
 
+async def test_a_question_that_is_put_to_every_service_is_one_trace(
+    shop: Shop, customer: str, sku: str, collector: Collector
+) -> None:
+    order_id, trace_id = await shop.placed(customer, {sku: 1}), uuid4().hex
+    headers = {"traceparent": f"00-{trace_id}-{CALLER}-01"}
+    answer = await shop.ask("GET", f"/orders/{order_id}/timeline", customer=customer, headers=headers)
+    assert answer.json()["missing"] == []
+
+    spans = await eventually(lambda: collector.trace(trace_id), lambda spans: len(spans) >= 5)
+
+    timeline = "order: GET /orders/{order_id}/timeline"
+    assert family(spans) == Counter(
+        [
+            (timeline, "the caller"),
+            ("order: GET", timeline),
+            ("order: GET", timeline),
+            ("payment: GET /payments", "order: GET"),
+            ("notification: GET /notifications", "order: GET"),
+        ]
+    )
+
+
 async def test_a_message_redelivered_after_a_crash_has_the_same_parent_and_the_trace_is_whole(
     killed: Killed, books: Books, collector: Collector
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from chassis import auth, consistency, tracing
+from chassis import auth, consistency, spans, tracing
 from chassis.auth import Caller
 from chassis.resilience import BreakerPolicy, Guard, Policy
 
@@ -63,7 +63,7 @@ class Peer:
 
     async def _get(self, path: str, headers: Mapping[str, str]) -> Any:
         assert self._http is not None
-        with tracing.asking(self.name, "GET", path):
+        with spans.asking(self.name, "GET", path):
             async with self._http.get(path, headers={**headers, **tracing.headers()}) as answer:
                 tracing.annotate({"http.response.status_code": answer.status})
                 if answer.status != 200:

@@ -17,7 +17,7 @@ from uuid import UUID
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from sqlalchemy import Row, text
 
-from chassis import faults, metrics, tracing
+from chassis import faults, metrics, spans
 from chassis.broker import Publisher
 from chassis.db import Database, Session
 from chassis.events import Contract, Envelope
@@ -144,7 +144,7 @@ class Relay:
         for row in events:
             try:
                 envelope = envelope_of(self._contract.service, row)
-                with tracing.publishing(envelope):
+                with spans.publishing(envelope):
                     await self._publisher.publish(envelope, mandatory=row.type not in self._lenient)
             except DeliveryError as error:
                 self._refuse(row, "returned" if isinstance(error, PublishError) else "nacked", done)

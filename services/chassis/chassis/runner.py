@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from chassis import faults, metrics, tracing
+from chassis import faults, metrics, spans, tracing
 from chassis.claims import GIVE_BACK, HASTEN, claim
 from chassis.db import Aggregate, Cause, Database, Session
 from chassis.effects import Effect, RunnerFacts, Step, leased, requests
@@ -129,7 +129,7 @@ class Runner:
                 if time.monotonic() - started > self._lease_seconds - guard.policy.timeout_seconds:
                     return  # the lease would run out under the call: whoever claims it next has time enough
                 faults.reach("effects.after_claim")
-                with tracing.calling(effect, guard.name):
+                with spans.calling(effect, guard.name):
                     self._results.append(await self._call(effect))
         except RefusedError:
             self._refused.append(effect)

@@ -12,7 +12,7 @@ from chassis_kit import Noted, SettingsOf, Sql, Thing, contract, envelope
 from chassis_shop import open_shop
 
 from bearer import Tokens
-from chassis import tracing
+from chassis import spans, tracing
 from chassis.consumer import Consumer
 from chassis.db import Database, Session
 from chassis.events import Envelope
@@ -58,11 +58,11 @@ async def test_each_message_of_a_batch_has_its_own_span_with_its_own_parent(
 
     await consumer.process(database, [*events, events[0]])
 
-    spans = await exported(collector, 4)
-    assert [span.parent_id for span in spans] == [*parents, parents[0]]
-    assert [span.attributes["quicksand.result"] for span in spans] == ["ok", "ok", "ok", "duplicate"]
+    found = await exported(collector, 4)
+    assert [span.parent_id for span in found] == [*parents, parents[0]]
+    assert [span.attributes["quicksand.result"] for span in found] == ["ok", "ok", "ok", "duplicate"]
     written = [row["traceparent"] for row in await sql.fetch("SELECT traceparent FROM outbox ORDER BY seq")]
-    assert written == [f"00-{TRACE}-{span.id}-01" for span in spans[:3]]
+    assert written == [f"00-{TRACE}-{span.id}-01" for span in found[:3]]
 
 
 async def test_a_batch_that_was_rolled_back_shows_each_try_under_the_same_parent(
@@ -80,13 +80,13 @@ async def test_a_batch_that_was_rolled_back_shows_each_try_under_the_same_parent
 
     await consumer.process(database, [sent(traceparent=GIVEN)])
 
-    spans = await exported(collector, 2)
-    assert [(span.parent_id, span.failed) for span in spans] == [(PARENT, True), (PARENT, False)]
+    found = await exported(collector, 2)
+    assert [(span.parent_id, span.failed) for span in found] == [(PARENT, True), (PARENT, False)]
 
 
 @pytest.mark.parametrize("malformed", ["", "00", GIVEN.upper() + "\x00", f"00-{'0' * 32}-{PARENT}-01"])
 async def test_a_malformed_traceparent_is_as_good_as_none(malformed: str, collector: Collector) -> None:
-    with tracing.overdue("step", envelope().subject, malformed):
+    with spans.overdue("step", envelope().subject, malformed):
         current = tracing.current()
     assert current is not None
     (span,) = await exported(collector, 1, current.split("-")[1])
@@ -94,10 +94,10 @@ async def test_a_malformed_traceparent_is_as_good_as_none(malformed: str, collec
 
 
 async def test_a_caller_who_does_not_sample_is_heeded(collector: Collector) -> None:
-    with tracing.overdue("step", envelope().subject, GIVEN.removesuffix("1") + "0"):
+    with spans.overdue("step", envelope().subject, GIVEN.removesuffix("1") + "0"):
         assert tracing.current() is not None
         assert str(tracing.current()).endswith("-00")
-    with tracing.overdue("the end", envelope().subject, GIVEN):
+    with spans.overdue("the end", envelope().subject, GIVEN):
         pass
     assert [span.name for span in await exported(collector, 1)] == ["the end"]
 
@@ -114,7 +114,7 @@ async def test_a_collector_that_never_answers_delays_neither_a_request_nor_the_e
     with socket.create_server(("127.0.0.1", 0)) as hangs:
         tracing.start("maker", f"http://127.0.0.1:{hangs.getsockname()[1]}")
         for _ in range(MORE_THAN_IS_KEPT):
-            with tracing.overdue("step", envelope().subject, None):
+            with spans.overdue("step", envelope().subject, None):
                 await asyncio.sleep(0)
         async with open_shop(settings(), database, tokens) as shop:
             started = time.monotonic()

@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from chassis import tracing
+from chassis import spans
 from chassis.db import Cause, Database
 from chassis.outbox import emit, traces_begun
 from order.events import OrderCancelled
@@ -21,7 +21,7 @@ async def expire_orders(database: Database) -> bool:
         begun = await traces_begun(session, [order.id for order in orders])
         for order in orders:
             session.cause = Cause.new()
-            with tracing.overdue("expire order", order.id, begun.get(order.id)):
+            with spans.overdue("expire order", order.id, begun.get(order.id)):
                 if order.cancel(session, "deadline", "expired"):
                     emit(session, order, OrderCancelled.of(order))
     return len(orders) == BATCH
