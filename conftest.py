@@ -17,6 +17,9 @@ from chassis.db import Database
 from chassis.migrations import upgrade
 from chassis.settings import ServiceSettings
 from native import Stack, free_base, passwords
+from native.plan import traced
+from native.ports import Ports
+from outside.collector import Collector
 
 COMMON = {"QS_CALL_TIMEOUT_SECONDS": "0.5", "QS_EFFECT_LEASE_SECONDS": "2"}
 SETTINGS = {
@@ -28,15 +31,25 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Everything, up."""
+    """Everything, up; and traced, to where the fixture `collector` listens or nobody does."""
     keep = "KEEP_STACK" in os.environ
-    stack = Stack(os.environ.get("TEST_STACK", "tests"), base_port=None if keep else free_base())
+    stack = Stack(os.environ.get("TEST_STACK", "tests"))
     if not keep:
         stack.down(volumes=True)  # what a run that was broken off, or one that kept it, has left
-    stack.up(replicas=2, settings=SETTINGS, patroni=False)
+    base = stack.ports.base if stack.running else free_base()
+    stack = Stack(stack.name, base_port=base)
+    endpoint = f"http://127.0.0.1:{Ports(base)['collector']}"
+    stack.up(replicas=2, settings=traced(SETTINGS, endpoint), patroni=False)
     yield stack
     if not keep:
         stack.down(volumes=True)
+
+
+@pytest.fixture
+def collector(stack: Stack) -> Iterator[Collector]:
+    """What the stack's services export their spans to: there for one test only, which is one more guarantee."""
+    with Collector(stack.ports["collector"]) as collector:
+        yield collector
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,14 @@ async def test_an_order_nobody_paid_in_time_gives_its_stock_back_and_says_so_by_
     assert any("not paid in time" in mail.text for mail in await mailbox.mails(unpaid.customer))
 
 
+async def test_what_a_deadline_brings_about_goes_on_in_the_orders_own_trace(unpaid: Unpaid, books: Books) -> None:
+    events = await books.settled(unpaid.expired)
+
+    assert len(events) > 3
+    assert len({event.traceparent[:35] for event in events if event.traceparent}) == 1
+    assert all(event.traceparent for event in events)
+
+
 async def test_a_payment_service_that_comes_back_too_late_charges_nothing(
     unpaid: Unpaid, shop: Shop, provider: Provider, books: Books
 ) -> None:

@@ -10,6 +10,7 @@ from native.layout import CHECKOUT
 OFFICIAL = CHECKOUT / ".env"
 OFFLINE = CHECKOUT / "infra" / "offline" / "images.env"
 BUILT = ("order", "payment", "notification", "provider", "postgres", "etcd")
+OPTIONAL = {"IMAGE_GRAFANA": "grafana", "IMAGE_TEMPO": "tracing"}  # and the profile that asks for it
 PATIENCE_SECONDS = 8.0
 
 
@@ -61,9 +62,8 @@ def variables(file: Path) -> dict[str, str]:
 def _missing(file: Path) -> list[str]:
     """The images of an env file that the engine does not have. Those that are built from others count too."""
     values = variables(OFFICIAL) | variables(file)
-    grafana = "grafana" in values["COMPOSE_PROFILES"].split(",")
-    wanted = [
-        value for name, value in values.items() if name.startswith("IMAGE_") and (grafana or name != "IMAGE_GRAFANA")
-    ]
+    profiles = values["COMPOSE_PROFILES"].split(",")
+    unwanted = {name for name, profile in OPTIONAL.items() if profile not in profiles}
+    wanted = [value for name, value in values.items() if name.startswith("IMAGE_") and name not in unwanted]
     here = {f"{row['Repository']}:{row['Tag']}" for row in docker.rows("image", "ls")}
     return [image for image in wanted if image not in here]

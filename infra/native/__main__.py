@@ -9,7 +9,7 @@ from collections.abc import Callable
 from native import environment, status, tokens
 from native.errors import StackError
 from native.layout import DEFAULT_STACK
-from native.plan import parse_settings
+from native.plan import parse_settings, traced
 from native.ports import parse_base
 from native.stack import Stack
 
@@ -43,7 +43,8 @@ def main() -> None:
 def _up(stack: Stack, arguments: argparse.Namespace) -> None:
     print(f"starting '{stack.name}' in {stack.layout.root}", flush=True)
     only_servers = arguments.only == "servers"
-    if not stack.up(replicas=arguments.replicas, settings=parse_settings(arguments.set), only_servers=only_servers):
+    settings = traced(parse_settings(arguments.set), os.environ.get("OTLP_ENDPOINT"))
+    if not stack.up(replicas=arguments.replicas, settings=settings, only_servers=only_servers):
         print(f"'{stack.name}' is up already, nothing to do")
     print("\n".join(status.urls(stack)))
 

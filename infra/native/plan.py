@@ -90,6 +90,13 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, str]]:
     return settings
 
 
+def traced(settings: Settings, endpoint: str | None) -> Settings:
+    """The same, and where every service exports its traces to, if anywhere."""
+    if not endpoint:
+        return settings
+    return {**settings, **{name: {"QS_OTLP_ENDPOINT": endpoint, **settings.get(name, {})} for name in SERVICES}}
+
+
 def _check(service: str, name: str, value: str) -> None:
     if not name.startswith("QS_") and name != "ENVIRONMENT":
         raise StackError(f"{service}.{name} is no setting: their names begin with QS_")

@@ -29,6 +29,7 @@ OFFSETS = {
     "pushgateway": 16,
     "redis-exporter": 17,
     "load": 18,
+    "collector": 19,
     "postgres-1-api": 50,
     "postgres-2-api": 51,
     "etcd": 52,

@@ -126,6 +126,7 @@ def test_each_user_of_a_server_is_one_service_alone(services: dict[str, Document
         ("edge", {"edge", "order", "payment", "notification", "prometheus"}),
         ("provider", {"provider", "payment"}),
         ("mail", {"mail", "notification"}),
+        ("tracing", {"tempo", "order", "payment", "notification"}),
         ("consensus", {"etcd", "postgres-1", "postgres-2"}),
     ],
 )
@@ -137,6 +138,20 @@ def test_a_network_joins_only_those_who_have_to_talk(
 
 def test_the_edge_is_in_no_other_network(services: dict[str, Document]) -> None:
     assert set(services["edge"]["networks"]) == {"edge"}
+
+
+def test_the_three_services_export_traces_where_one_variable_says(services: dict[str, Document]) -> None:
+    told = {
+        name: each["environment"].get("QS_OTLP_ENDPOINT") for name, each in services.items() if "environment" in each
+    }
+    assert {name for name, endpoint in told.items() if endpoint} == {"order", "payment", "notification"}
+    assert {endpoint for endpoint in told.values() if endpoint} == {"http://tempo:4318"}
+
+
+def test_traces_are_off_for_somebody_who_sets_nothing() -> None:
+    services = json.loads(compose_config().stdout)["services"]
+    assert "tempo" not in services
+    assert services["order"]["environment"]["QS_OTLP_ENDPOINT"] == ""
 
 
 def test_who_sees_all_passwords_has_no_network(services: dict[str, Document]) -> None:

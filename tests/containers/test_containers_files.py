@@ -49,7 +49,7 @@ def test_the_default_ports_are_the_native_block() -> None:
 def test_each_image_has_one_official_and_one_offline_name_unless_debian_has_none() -> None:
     official, offline = images.variables(images.OFFICIAL), images.variables(images.OFFLINE)
     names = {name for name in official if name.startswith("IMAGE_")}
-    assert names - set(offline) == {"IMAGE_GRAFANA"}
+    assert names - set(offline) == set(images.OPTIONAL)
     assert offline["COMPOSE_PROFILES"] == ""
 
 

@@ -177,4 +177,5 @@ def _envelope(contract: Contract, row: asyncpg.Record) -> Envelope:
         causationid=row["causation_id"],
         partition=row["shard"],
         sequence=row["sequence"],
+        traceparent=row["traceparent"],
     )

@@ -5,7 +5,7 @@ import pytest
 from native import plan as plans
 from native.errors import StackError
 from native.layout import Layout
-from native.plan import Plan, parse_settings
+from native.plan import Plan, parse_settings, traced
 
 
 def test_settings_are_read_as_typed() -> None:
@@ -14,6 +14,17 @@ def test_settings_are_read_as_typed() -> None:
         "order": {"QS_ORDER_TTL_SECONDS": "5", "QS_LOG_LEVEL": "debug"},
         "payment": {"QS_PROVIDER_URL": "http://a/?b=c"},
     }
+
+
+def test_every_service_is_told_where_traces_go_unless_it_was_told_otherwise() -> None:
+    told = {"order": {"QS_A": "1"}, "payment": {"QS_OTLP_ENDPOINT": ""}, "provider": {"QS_B": "2"}}
+    assert traced(told, "http://a:1") == {
+        "order": {"QS_A": "1", "QS_OTLP_ENDPOINT": "http://a:1"},
+        "payment": {"QS_OTLP_ENDPOINT": ""},
+        "notification": {"QS_OTLP_ENDPOINT": "http://a:1"},
+        "provider": {"QS_B": "2"},
+    }
+    assert traced(told, None) == traced(told, "") == told
 
 
 @pytest.mark.parametrize("text", ["order", "order.QS_X", "QS_X=1", "order.=1"])

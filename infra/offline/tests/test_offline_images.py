@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 OFFLINE = ROOT / "infra" / "offline"
-LEFT_OUT = {"IMAGE_GRAFANA": "grafana"}  # no Debian package: the profile that stays off
+LEFT_OUT = {"IMAGE_GRAFANA": "grafana", "IMAGE_TEMPO": "tracing"}  # no Debian package: the profiles that stay off
 
 
 def variables(file: Path) -> dict[str, str]:

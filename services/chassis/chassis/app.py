@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from chassis import errors, faults, lag, metrics, saga
+from chassis import errors, faults, lag, metrics, saga, tracing
 from chassis.admission import Admission
 from chassis.auth import Doorman
 from chassis.body import BodyLimit
@@ -127,7 +127,8 @@ class Service:
         faults.arm(self._settings.fault)
         if self._settings.fault:
             metrics.FAULTS_ACTIVE.labels(self._settings.fault, "this process").set(1)
-        configure(self._consumer.contract.service, self._settings.log_level)
+        configure(self._consumer.contract.service, self._settings.log_level, tracing.name_trace)
+        tracing.start(self._consumer.contract.service, self._settings.otlp_endpoint)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 
@@ -144,6 +145,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(tracing.stop)
             stack.push_async_callback(self._database.close)
             stack.push_async_callback(self._redis.close)
             for resource in self._resources:

@@ -19,7 +19,7 @@ from chassis.schema import INBOX_RETENTION_DAYS
 BATCH = 500
 
 PUBLISHED = text("""
-    SELECT id, shard, type, subject, sequence, data, correlation_id, causation_id, created_at, seq
+    SELECT id, shard, type, subject, sequence, data, correlation_id, causation_id, traceparent, created_at, seq
     FROM outbox WHERE published_at IS NOT NULL AND created_at >= :since AND type = ANY(CAST(:types AS text[]))
     ORDER BY seq
 """)

@@ -20,7 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from chassis import faults
+from chassis import faults, tracing
 from chassis.events import Envelope
 from chassis.settings import ServiceSettings
 
@@ -111,6 +111,7 @@ class Publisher:
             correlation_id=str(envelope.correlationid),
             user_id=self._settings.broker_user,
             timestamp=envelope.time,
+            headers={tracing.HEADER: envelope.traceparent} if envelope.traceparent else None,
         )
         publishing = self._exchange.publish(message, routing_key or envelope.routing_key, mandatory=mandatory)
         if faults.armed_at("relay.after_send"):

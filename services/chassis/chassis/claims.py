@@ -21,7 +21,7 @@ CLAIM = text("""
                           WHERE earlier.subject = due.subject AND earlier.done_at IS NULL AND earlier.id < due.id)
         ORDER BY id LIMIT :room FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, subject, aggregate_id, CAST(payload AS text) AS payload, partition, attempt,
-              correlation_id, causation_id, coalesce(now() >= give_up_at, false) AS expired
+              correlation_id, causation_id, traceparent, coalesce(now() >= give_up_at, false) AS expired
 """)
 FENCE = text("""
     UPDATE effects SET done_at = now(), leased_until = NULL, outcome = row.outcome

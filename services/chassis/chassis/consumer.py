@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from chassis import faults, inbox, metrics
+from chassis import faults, inbox, metrics, spans
 from chassis.db import Aggregate, Cause, Database, Session, patience, transient, unavailable
 from chassis.events import Contract, Envelope, Event, MalformedEventError, read
 from chassis.logging import bound, get_logger
@@ -116,11 +116,12 @@ class Consumer:
     async def park(self, database: Database, envelope: Envelope, reason: str) -> None:
         """Record the event as seen and put it aside, in one transaction."""
         async for attempt in patience(PATIENCE_SECONDS):
-            with attempt:
+            with attempt, spans.processing(self.contract, [envelope]) as batch:
                 async with database.transaction("consumer", Cause.of(envelope)) as session:
                     found = await inbox.record(session, [envelope])
                     if envelope.id in found.fresh:
                         await self._park(session, envelope, reason)
+                batch.tell(["parked"])
         self._count([(envelope, "parked")])
 
     async def try_alone(self, database: Database, envelope: Envelope) -> None:
@@ -152,11 +153,15 @@ class Consumer:
                 await self._transact(database, envelopes)
 
     async def _transact(self, database: Database, envelopes: Sequence[Envelope]) -> None:
-        async with database.transaction("consumer") as session:
-            results = await self.handle(session, envelopes)
+        with spans.processing(self.contract, envelopes) as batch:
+            async with database.transaction("consumer") as session:
+                results = await self.handle(session, envelopes, batch)
+            batch.tell(results)
         self._count(list(zip(envelopes, results, strict=True)))
 
-    async def handle(self, session: Session, envelopes: Sequence[Envelope]) -> list[str]:
+    async def handle(
+        self, session: Session, envelopes: Sequence[Envelope], batch: spans.Batch = spans.NO_BATCH
+    ) -> list[str]:
         """Handle these events in the caller's transaction. Returns each one's result: ok, duplicate or parked."""
         found = await inbox.record(session, envelopes)
         faults.reach("consumer.after_inbox")
@@ -172,7 +177,8 @@ class Consumer:
                 await self._park(session, envelope, BEHIND)
                 results.append("parked")
                 continue
-            await self._handle_one(session, envelope, position)
+            with batch.message(position):
+                await self._handle_one(session, envelope, position)
             results.append("ok")
         return results
 
@@ -180,7 +186,8 @@ class Consumer:
         """Handle an event that was parked, and so is in the inbox, in the caller's transaction."""
         session.now = await session.scalar(select(func.now()))
         await session.lock(self.aggregate, {self._key(envelope)})
-        await self._handle_one(session, envelope, 0)
+        with spans.processing(self.contract, [envelope]) as batch, batch.message(0):
+            await self._handle_one(session, envelope, 0)
 
     async def _handle_one(self, session: Session, envelope: Envelope, position: int) -> None:
         session.cause = Cause.of(envelope)

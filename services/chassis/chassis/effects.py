@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from chassis import tracing
 from chassis.db import Aggregate, Cause, Session
 from chassis.events import uuid7
 from chassis.outbox import columns
@@ -29,10 +30,10 @@ SUPERSEDE = text("""
         SELECT * FROM unnest(CAST(:subject AS uuid[]), CAST(:supersedes AS text[])))
 """)
 INSERT = """
-    INSERT INTO effects (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id, give_up_at,
-                         attempt, leased_until)
+    INSERT INTO effects (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id, traceparent,
+                         give_up_at, attempt, leased_until)
     SELECT id, kind, subject, aggregate_id, CAST(payload AS jsonb), partition, correlation_id, causation_id,
-           now() + make_interval(secs => give_up),
+           traceparent, now() + make_interval(secs => give_up),
            CASE WHEN leased THEN 1 ELSE 0 END,
            CASE WHEN leased THEN now() + make_interval(secs => :effects_lease) END
     FROM (SELECT row.*, hand_over AND row_number() OVER (PARTITION BY row.subject ORDER BY row.id) = 1 AND NOT EXISTS (
@@ -40,10 +41,10 @@ INSERT = """
           FROM unnest(CAST(:effects_id AS uuid[]), CAST(:effects_kind AS text[]), CAST(:effects_subject AS uuid[]),
                       CAST(:effects_aggregate_id AS uuid[]), CAST(:effects_payload AS text[]),
                       CAST(:effects_partition AS int[]), CAST(:effects_correlation_id AS uuid[]),
-                      CAST(:effects_causation_id AS uuid[]),
+                      CAST(:effects_causation_id AS uuid[]), CAST(:effects_traceparent AS text[]),
                       CAST(:effects_give_up AS float8[]), CAST(:effects_hand_over AS bool[]))
                AS row (id, kind, subject, aggregate_id, payload, partition, correlation_id, causation_id,
-                       give_up, hand_over)) AS row
+                       traceparent, give_up, hand_over)) AS row
     RETURNING id, attempt
 """
 
@@ -61,6 +62,7 @@ class Effect:
     attempt: int
     correlation_id: UUID
     causation_id: UUID | None
+    traceparent: str | None = None
     expired: bool = False
 
     @property
@@ -143,6 +145,7 @@ class Request:
     partition: int
     correlation_id: UUID
     causation_id: UUID | None
+    traceparent: str | None
     supersedes: str | None
 
     def ends(self, earlier: "Request") -> bool:
@@ -174,6 +177,7 @@ def request(
             partition=aggregate.partition,
             correlation_id=session.cause.correlation_id,
             causation_id=session.cause.event_id,
+            traceparent=tracing.current(),
             supersedes=supersedes,
         )
     )
@@ -225,4 +229,5 @@ def _first_attempt(wish: Request) -> Effect:
         attempt=1,
         correlation_id=wish.correlation_id,
         causation_id=wish.causation_id,
+        traceparent=wish.traceparent,
     )

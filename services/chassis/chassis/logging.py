@@ -13,11 +13,15 @@ import structlog
 LIBRARIES_LOUD_AT_INFO = ("aio_pika", "aiormq", "uvicorn", "sqlalchemy", "asyncio", "alembic")
 
 
-def configure(service: str, level: str) -> None:
-    """Write JSON lines with `time`, `level`, `service`, `event` and whatever is bound; the standard library's too."""
+def configure(service: str, level: str, *more: structlog.typing.Processor) -> None:
+    """Write JSON lines with `time`, `level`, `service`, `event` and whatever is bound; the standard library's too.
+
+    `more` adds fields of its own to every line.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        *more,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _name_service(service),
     ]

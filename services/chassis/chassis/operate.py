@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis import backfill, parked
+from chassis import backfill, parked, tracing
 from chassis.broker import Publisher
 from chassis.db import Database
 from chassis.events import Contract
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 async def _run(arguments: argparse.Namespace, settings: ServiceSettings) -> None:
     database = Database(settings)
+    tracing.start(arguments.service, settings.otlp_endpoint)
     try:
         if arguments.command == "parked":
             await _parked(arguments, database)
@@ -67,6 +68,7 @@ async def _run(arguments: argparse.Namespace, settings: ServiceSettings) -> None
             await _republish(arguments, settings, database)
     finally:
         await database.close()
+        await tracing.stop()
 
 
 async def _parked(arguments: argparse.Namespace, database: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from chassis import auth, consistency
+from chassis import auth, consistency, spans, tracing
 from chassis.auth import Caller
 from chassis.resilience import BreakerPolicy, Guard, Policy
 
@@ -63,10 +63,12 @@ class Peer:
 
     async def _get(self, path: str, headers: Mapping[str, str]) -> Any:
         assert self._http is not None
-        async with self._http.get(path, headers=headers) as answer:
-            if answer.status != 200:
-                raise PeerError(self.name, answer.status)
-            return await answer.json()
+        with spans.asking(self.name, "GET", path):
+            async with self._http.get(path, headers={**headers, **tracing.headers()}) as answer:
+                tracing.annotate({"http.response.status_code": answer.status})
+                if answer.status != 200:
+                    raise PeerError(self.name, answer.status)
+                return await answer.json()
 
 
 def passed_on(headers: Mapping[str, str], correlation_id: object) -> dict[str, str]:

@@ -17,7 +17,7 @@ from uuid import UUID
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from sqlalchemy import Row, text
 
-from chassis import faults, metrics
+from chassis import faults, metrics, spans
 from chassis.broker import Publisher
 from chassis.db import Database, Session
 from chassis.events import Contract, Envelope
@@ -40,7 +40,8 @@ LOCK = text(f"""
 """)  # noqa: S608  a constant of this module
 FETCH = text("""
     SELECT row.* FROM unnest(CAST(:shards AS smallint[])) AS wanted (shard), LATERAL (
-        SELECT id, shard, type, subject, sequence, data, correlation_id, causation_id, created_at
+        SELECT id, shard, type, subject, sequence, data, correlation_id, causation_id, traceparent,
+               created_at
         FROM outbox WHERE outbox.shard = wanted.shard AND published_at IS NULL AND NOT EXISTS (
             SELECT FROM outbox_blocked AS blocked
             WHERE blocked.subject = outbox.subject AND blocked.next_attempt_at > now())
@@ -143,7 +144,8 @@ class Relay:
         for row in events:
             try:
                 envelope = envelope_of(self._contract.service, row)
-                await self._publisher.publish(envelope, mandatory=row.type not in self._lenient)
+                with spans.publishing(envelope):
+                    await self._publisher.publish(envelope, mandatory=row.type not in self._lenient)
             except DeliveryError as error:
                 self._refuse(row, "returned" if isinstance(error, PublishError) else "nacked", done)
                 return
@@ -178,4 +180,5 @@ def envelope_of(service: str, row: Row[Any]) -> Envelope:
         causationid=row.causation_id,
         partition=row.shard,
         sequence=row.sequence,
+        traceparent=row.traceparent,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from chassis import metrics
+from chassis import metrics, tracing
 from chassis.claims import FENCE, RETRY_LATER
 from chassis.db import Aggregate, Database, Session, patience
 from chassis.effects import Effect, Step
@@ -24,6 +24,7 @@ class Result:
     effect: Effect
     outcome: Any = None
     later: str | None = None
+    traceparent: str | None = None  # of the call
 
     @property
     def token(self) -> tuple[UUID, int]:
@@ -93,7 +94,8 @@ class Results:
     async def _apply(self, session: Session, result: Result) -> None:
         effect, step = result.effect, self._steps[result.effect.kind]
         session.cause = effect.cause
-        with bound(order_id=effect.subject, effect=effect.kind, correlation_id=effect.correlation_id):
+        fields = {"order_id": effect.subject, "effect": effect.kind, "correlation_id": effect.correlation_id}
+        with bound(**fields), tracing.resumed(result.traceparent or effect.traceparent):
             if effect.expired:
                 await step.give_up(effect, session)
             else:

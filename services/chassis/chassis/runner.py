@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from chassis import faults, metrics
+from chassis import faults, metrics, spans, tracing
 from chassis.claims import GIVE_BACK, HASTEN, claim
 from chassis.db import Aggregate, Cause, Database, Session
 from chassis.effects import Effect, RunnerFacts, Step, leased, requests
@@ -129,7 +129,8 @@ class Runner:
                 if time.monotonic() - started > self._lease_seconds - guard.policy.timeout_seconds:
                     return  # the lease would run out under the call: whoever claims it next has time enough
                 faults.reach("effects.after_claim")
-                self._results.append(await self._call(effect))
+                with spans.calling(effect, guard.name):
+                    self._results.append(await self._call(effect))
         except RefusedError:
             self._refused.append(effect)
 
@@ -139,12 +140,13 @@ class Runner:
         try:
             outcome = await step.guard.once(partial(step.perform, effect))
             faults.reach("effects.after_answer")
-            result = Result(effect, outcome)
+            result = Result(effect, outcome, traceparent=tracing.current())
         except RefusedError:
             raise
         except Exception as error:  # noqa: BLE001  whatever happened, the outcome is unknown: the row is the retry
             reason = printable(f"{type(error).__name__}: {error}".rstrip(": "))
             get_logger().info("an effect must be tried again", attempt=effect.attempt, reason=reason)
+            tracing.annotate({}, error=reason)
             result = Result(effect, later=reason)
         metrics.EFFECT_DURATION.labels(effect.kind).observe(time.perf_counter() - started)
         return result

@@ -186,6 +186,13 @@ REVOKE ALL ON FUNCTION make_days(date, integer), drop_days(text, date) FROM PUBL
 )
 
 
+TRACE_COLUMNS = """
+-- Where the trace of what wrote the row goes on (chassis.tracing); NULL where nothing is traced.
+ALTER TABLE outbox ADD COLUMN traceparent text;
+ALTER TABLE effects ADD COLUMN traceparent text;
+"""
+
+
 def create_chassis_tables() -> None:
     """Create everything the chassis keeps in a service's database, with a week of days."""
     for statement in (*_statements(TABLES), *FUNCTIONS):
@@ -196,6 +203,12 @@ def create_chassis_tables() -> None:
 def create_read_tables() -> None:
     """Create what reading needs; in each service's second migration."""
     for statement in _statements(READ_TABLES):
+        op.execute(statement)
+
+
+def create_trace_columns() -> None:
+    """Add what tracing needs; in a migration of each service."""
+    for statement in _statements(TRACE_COLUMNS):
         op.execute(statement)
 
 

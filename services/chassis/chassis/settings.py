@@ -104,6 +104,8 @@ class ServiceSettings(BaseProcessSettings):
     )
     most_backlog_seconds: float = Field(30, gt=0, description="an outbox older than this: no more orders are accepted")
 
+    otlp_endpoint: str = Field("", description="the OTLP/HTTP collector that traces go to; empty: nothing is traced")
+
     partitions: int = Field(4, ge=1, le=64)
     metrics: bool = Field(True, description="off to measure what counting costs: dashboards see nothing then")  # noqa: FBT003  pydantic's own way
     fault: str | None = Field(None, validation_alias="FAULT", description="a crash point to arm: see chassis.faults")
@@ -134,6 +136,14 @@ class ServiceSettings(BaseProcessSettings):
     def check_hosts(cls, value: str) -> str:
         """Each node needs its port."""
         split_nodes(value)
+        return value
+
+    @field_validator("otlp_endpoint", mode="after")
+    @classmethod
+    def check_endpoint(cls, value: str) -> str:
+        """Only HTTP is spoken."""
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"'{value}' is not a URL such as http://tempo:4318")
         return value
 
     @property

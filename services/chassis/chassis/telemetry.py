@@ -8,7 +8,7 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import metrics
+from chassis import metrics, spans
 from chassis.errors import of_bug
 from chassis.events import uuid7
 from chassis.logging import bound
@@ -38,7 +38,8 @@ class Telemetry:
                 message["headers"] = [*message["headers"], (CORRELATION_HEADER, str(correlation_id).encode())]
             await send(message)
 
-        with bound(correlation_id=correlation_id), metrics.HTTP_ACTIVE.track_inprogress():
+        span = spans.request(scope, correlation_id)
+        with bound(correlation_id=correlation_id), metrics.HTTP_ACTIVE.track_inprogress(), span:
             try:
                 await self._app(scope, receive, answer)
             except Exception as error:
@@ -49,6 +50,7 @@ class Telemetry:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 duration = metrics.HTTP_DURATION.labels(route, metrics.method(scope["method"]), status)
                 duration.observe(time.perf_counter() - started)
+                spans.answered(route, metrics.method(scope["method"]), status)
 
 
 def _correlation_id(scope: Scope) -> UUID:

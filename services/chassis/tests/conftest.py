@@ -21,7 +21,7 @@ from chassis.broker import Publisher
 from chassis.connect import AccessDeniedError, Connector, NoNodeError, create_engine
 from chassis.db import Database
 from chassis.events import uuid7
-from chassis.schema import create_chassis_tables, create_read_tables
+from chassis.schema import create_chassis_tables, create_read_tables, create_trace_columns
 from chassis.settings import ServiceSettings
 from native import Stack, passwords
 
@@ -70,6 +70,7 @@ def _create_tables(connection: Connection) -> None:
     with Operations.context(MigrationContext.configure(connection)):
         create_chassis_tables()
         create_read_tables()
+        create_trace_columns()
     for statement in TABLES.split(";\n"):
         connection.execute(text(statement))
 

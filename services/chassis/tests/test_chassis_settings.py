@@ -92,6 +92,7 @@ def test_an_unknown_variable_is_named(environment: pytest.MonkeyPatch) -> None:
         ("QS_DATABASE_POOL_SIZE", "1"),
         ("QS_EFFECT_LEASE_SECONDS", "-1"),
         ("QS_LOG_LEVEL", "loud"),
+        ("QS_OTLP_ENDPOINT", "tempo:4318"),
         ("ENVIRONMENT", "prod"),
         ("QS_DATABASE_HOSTS", ""),
         ("QS_DATABASE_HOSTS", "a"),

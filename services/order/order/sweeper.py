@@ -2,8 +2,9 @@
 
 from sqlalchemy import func, select
 
+from chassis import spans
 from chassis.db import Cause, Database
-from chassis.outbox import emit
+from chassis.outbox import emit, traces_begun
 from order.events import OrderCancelled
 from order.models import Order
 
@@ -17,8 +18,10 @@ async def expire_orders(database: Database) -> bool:
     async with database.transaction("sweeper") as session:
         query = overdue.order_by(Order.id).limit(BATCH).with_for_update(skip_locked=True)
         orders = (await session.scalars(query)).all()
+        begun = await traces_begun(session, [order.id for order in orders])
         for order in orders:
             session.cause = Cause.new()
-            if order.cancel(session, "deadline", "expired"):
-                emit(session, order, OrderCancelled.of(order))
+            with spans.overdue("expire order", order.id, begun.get(order.id)):
+                if order.cancel(session, "deadline", "expired"):
+                    emit(session, order, OrderCancelled.of(order))
     return len(orders) == BATCH

@@ -13,6 +13,7 @@ from uuid import UUID
 import aiohttp
 from pydantic import BaseModel
 
+from chassis import tracing
 from chassis.effects import TryLater
 
 LEDGER_PAGE = 1000
@@ -109,10 +110,12 @@ class Provider:
     ) -> tuple[int, bytes]:
         assert self._http is not None
         try:
-            async with self._http.request(method, path, json=body, headers=headers) as answer:
+            carried = {**(headers or {}), **tracing.headers()}
+            async with self._http.request(method, path, json=body, headers=carried) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             raise TryLater(f"{type(error).__name__} {error}") from error
+        tracing.annotate({"http.request.method": method, "url.path": path, "http.response.status_code": answer.status})
         if answer.status in (408, 425, 429) or answer.status >= 500:
             raise TryLater(f"the provider answered {answer.status}")
         return answer.status, content

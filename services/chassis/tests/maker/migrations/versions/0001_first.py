@@ -3,7 +3,7 @@
 from alembic import op
 from chassis_kit import TABLES
 
-from chassis.schema import create_chassis_tables, create_read_tables
+from chassis.schema import create_chassis_tables, create_read_tables, create_trace_columns
 
 revision = "0001"
 down_revision = None
@@ -13,5 +13,6 @@ def upgrade() -> None:
     """Everything there is, so far."""
     create_chassis_tables()
     create_read_tables()
+    create_trace_columns()
     for statement in TABLES.split(";\n"):
         op.execute(statement)
