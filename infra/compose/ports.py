@@ -17,7 +17,9 @@ PUBLISHED = {
     "MAIL_SMTP_PORT": ("mail", 1025, OFFSETS["mailsink-smtp"]),
     "GRAFANA_PORT": ("grafana", 3000, 14),
     "ALERTMANAGER_PORT": ("alertmanager", 9093, 15),
+    "LOADTEST_PORT": ("loadtest", 8089, 19),
 }
+OPTIONAL = {"grafana", "loadtest"}  # only where COMPOSE_PROFILES names them
 
 
 def block(base: int) -> dict[str, str]:

@@ -11,12 +11,12 @@ import runtime
 from load.errors import LoadError
 from load.identity import ADMIN, Identity
 from load.profiles import Shelf
+from load.shelf import product, stock
 from native import Stack, StackError
 from native.ports import OFFSETS, taken
 from runtime import Running
 
 METRICS_PORT_OFFSET = OFFSETS.get("load", 18)  # where the stack's Prometheus asks a load generator
-PLENTY = 1_000_000_000
 REQUEST_SECONDS = 10.0
 
 
@@ -57,18 +57,11 @@ class Target:
 
     async def shelve(self, run: str, shelf: Shelf, expected_orders: float) -> tuple[str, ...]:
         """Put the products on the shelf. Returns their codes, the hot ones first."""
-        hot = f"onsale-{run}" if shelf.on_sale else ""
-        skus = tuple(f"load-{number}" for number in range(shelf.products))
-        stock = dict.fromkeys(skus, PLENTY)
-        if shelf.on_sale:
-            skus, stock = (hot,), {hot: max(1, int(shelf.stock_share * expected_orders))}
+        pieces = stock(run, shelf, expected_orders)
         async with aiohttp.ClientSession() as http:
-            await asyncio.gather(*(self._shelve(http, sku, stock[sku]) for sku in skus))
-        return skus
-
-    async def _shelve(self, http: aiohttp.ClientSession, sku: str, stocked: int) -> None:
-        body = {"name": f"Load test {sku}"[:200], "price_cents": 1000, "stocked": stocked}
-        await self._ask(http, "PUT", f"/products/{sku}", ADMIN, body)
+            asks = (self._ask(http, "PUT", f"/products/{sku}", ADMIN, product(sku, n)) for sku, n in pieces.items())
+            await asyncio.gather(*asks)
+        return tuple(pieces)
 
     async def _ask(self, http: aiohttp.ClientSession, method: str, path: str, customer: str, body: Any = None) -> None:
         url, headers = f"{self.edge}{path}", self.identity.headers(customer)
