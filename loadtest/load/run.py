@@ -70,11 +70,15 @@ async def run(target: Target, wish: Wish) -> Verdict:
     found = results.figures(directory)
     found |= {"backlog_seconds": backlog, "started": started, "events": events, "event_bytes": content}
     found["system"] = _used(before, [before, *samples, after])
-    verified = await _verify(target, directory)
-    found["verify"] = verified
-    verdict = judge(plan.gates, found, verified)
-    results.write(directory, found | {"verdict": verdict.document})
     await asyncio.to_thread(_keep_series, target, directory, started, found["seconds"] + (backlog or 0))
+    return await conclude(target, directory, found)
+
+
+async def conclude(target: Target, directory: Path, found: dict[str, Any]) -> Verdict:
+    """Hold what the visitors were told against the system as it is now, judge the run by that, and write both down."""
+    verified = await _verify(target, directory)
+    verdict = judge(Plan.read(directory / "plan.json").gates, found, verified)
+    results.write(directory, found | {"verify": verified, "verdict": verdict.document})
     return verdict
 
 

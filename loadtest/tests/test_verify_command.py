@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from verify_world import World
+from verify_world import World, harmed
 
 from verify.addresses import SECRETS, VARIABLES, Addresses
 from verify.errors import CannotCheckError
@@ -35,7 +35,7 @@ def test_green_is_one_line_per_invariant_and_status_0(world: World) -> None:
 
 def test_red_is_status_1_and_json_names_everybody(world: World) -> None:
     mine, harm = "sku = 'concert-floor'", "UPDATE stock SET sold = sold - 1, available = available + 1"
-    with world.harmed("orders", "stock", mine, f"{harm} WHERE {mine}"):
+    with harmed(world.stack, "orders", "stock", mine, f"{harm} WHERE {mine}"):
         done = verify("--stack", world.stack.name, "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["ok"]) == (1, False)
