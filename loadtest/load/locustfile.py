@@ -13,6 +13,7 @@ from pathlib import Path
 
 import gevent
 from locust import FastHttpUser, task
+from locust.exception import StopUser
 
 from load.arrivals import arrivals, rate_at, total_seconds
 from load.door import Door
@@ -45,7 +46,7 @@ class Arrivals(FastHttpUser):
             _log.exception("the generator failed")
             self.environment.process_exit_code = 1
         gevent.spawn(self.environment.runner.quit)
-        gevent.sleep(TIMEOUT_SECONDS)
+        raise StopUser
 
     def _all_of_it(self) -> None:
         with suppress(PermissionError):  # whoever may: on a busy machine the clock of a test comes first
