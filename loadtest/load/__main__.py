@@ -10,8 +10,12 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
+
+import asyncpg
 
 from load import capacity, compare, results
+from load.alone import alone
 from load.compare import Side
 from load.errors import LoadError
 from load.plan import Plan
@@ -34,6 +38,9 @@ def main() -> None:
     except (LoadError, CannotCheckError) as error:
         print(error, file=sys.stderr)
         sys.exit(CANNOT)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        print(f"the stack cannot be looked at: {error or type(error).__name__}; see make status", file=sys.stderr)
+        sys.exit(CANNOT)
     except KeyboardInterrupt:
         print("interrupted: what was placed goes on; look with: make verify", file=sys.stderr)
         sys.exit(CANNOT)
@@ -48,7 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
         seconds=arguments.duration,
         seed=arguments.seed,
     )
-    return _told(asyncio.run(run(Target.find(arguments.stack), wish)), wish.directory.name)
+    target = Target.find(arguments.stack)
+    with alone(arguments.stack):
+        return _told(asyncio.run(run(target, wish)), wish.directory.name)
 
 
 def _verdict(arguments: argparse.Namespace) -> int:
@@ -114,8 +123,16 @@ def _latest(*profiles: str) -> Path:
 COMMANDS = {"run": _run, "verdict": _verdict, "report": _report, "compare": _compare, "capacity": _capacity}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m load", description="Load tests: docs/load-testing.md.")
+class Parser(argparse.ArgumentParser):
+    """A mistake is one sentence, without the list of all options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with it."""
+        self.exit(CANNOT, f"{message}: see {self.prog} --help\n")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m load", description="Load tests: docs/load-testing.md.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     runs = commands.add_parser("run", help=f"one run of a profile: {', '.join(PROFILES)}")
     runs.add_argument("profile")

@@ -49,11 +49,11 @@ async def run(target: Target, wish: Wish) -> Verdict:
     await target.check()
     capacity = capacity_for(wish.profile, wish.rate) if wish.rate else await _capacity(target, wish.profile)
     plan = await _plan(target, wish, capacity)
-    directory.mkdir(parents=True)
-    plan_file = plan.write()
-    _write(directory, "manifest.json", manifest(plan, target.stack, None if wish.rate else capacity))
     async with System(target.stack) as looks, Watch(target.stack) as watch:
         before = await looks.sample()
+        directory.mkdir(parents=True)
+        plan_file = plan.write()
+        _write(directory, "manifest.json", manifest(plan, target.stack, None if wish.rate else capacity))
         samples: list[Sample] = []
         watch.mark()
         since = datetime.now(UTC)

@@ -44,6 +44,8 @@ class Target:
     def metrics_port(self) -> int | None:
         """Where the generator tells its numbers; `None` where nobody would ask."""
         if chosen := os.environ.get("LOAD_METRICS_PORT"):
+            if not chosen.isdigit():
+                raise LoadError(f"LOAD_METRICS_PORT={chosen} is no port: write a number, or leave it out")
             return int(chosen)
         return self.stack.plan.base_port + METRICS_PORT_OFFSET if isinstance(self.stack, Stack) else None
 
@@ -71,7 +73,8 @@ class Target:
                 if answer.status in (401, 403):
                     raise LoadError(f"{url} does not accept our token ({answer.status}): is it this stack's edge?")
                 if answer.status >= 400:
-                    raise LoadError(f"{url} answered {answer.status}: {(await answer.text())[:200]}")
+                    words = f"{url} answered {answer.status}: {(await answer.text())[:200]}"
+                    raise LoadError(f"{words} (is that the shop, and does it work? see make status)")
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise LoadError(f"nothing answers as the shop at {url} ({reason}): see make status") from None

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from verify_world import confirmation, harmed, mail_copied
 
+from load import target
 from load.__main__ import main
+from load.alone import alone
+from load.identity import Identity
 from load.record import TOLD
 from load.run import RUNS
-from native import Stack
+from native import Stack, tokens
 from native.layout import PYTHON
 from verify import told
 from verify.told import Told
@@ -24,6 +27,7 @@ NAME = "test-smoke"
 WORDS = ("run", "smoke", "--id", NAME, "--rate", "8", "--duration", "3")
 TAKEN_OFF = "sold = sold + 1, available = available - 1"
 CONFIRMED = "SELECT id FROM orders WHERE status = 'confirmed' AND id = ANY ('{{{}}}')"
+SENT_AT_ONCE = "SELECT subject FROM effects WHERE attempt = 1 AND subject = ANY ('{{{}}}')"  # else copies are explained
 Load = Callable[..., tuple[object, str]]
 
 
@@ -75,7 +79,7 @@ def test_the_verdict_names_a_wrong_stock_a_lost_payment_a_mail_too_many_and_a_lo
         ):
             harm.enter_context(harmed(stack, database, table, where, f"{change} WHERE {where}"))
         assert copied.order_id
-        harm.enter_context(mail_copied(stack, confirmation(copied.order_id)))
+        harm.enter_context(mail_copied(stack, confirmation(copied.order_id), f"{copied.customer}@mail.example"))
         status, said = load("verdict", NAME)
 
     assert (status, said.splitlines()[-2]) == (1, "failed"), said
@@ -90,9 +94,11 @@ def test_the_verdict_names_a_wrong_stock_a_lost_payment_a_mail_too_many_and_a_lo
 
 
 def confirmed(stack: Stack, finished: Path) -> list[Told]:
-    """Three orders that visitors were promised, and that were paid."""
+    """Three orders that visitors were promised, that were paid, and whose one mail was sent at the first attempt."""
     promised = {str(line.order_id): line for line in told.read(finished / TOLD) if line.accepted}
-    return [promised[row] for row in stack.sql(CONFIRMED.format(",".join(promised)), "orders").split()[:3]]
+    paid = stack.sql(CONFIRMED.format(",".join(promised)), "orders").split()
+    mailed = stack.sql(SENT_AT_ONCE.format(",".join(paid)), "notifications").split()
+    return [promised[row] for row in mailed[:3]]
 
 
 def skus(finished: Path) -> list[str]:
@@ -128,6 +134,24 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(words: tuple[str, ...], se
     status, said = load(*words)
     assert (status, sentence in said) == (2, True), said
     assert sorted(RUNS.glob("*")) == before
+
+
+def test_a_stack_is_loaded_by_one_run_at_a_time(stack: Stack, load: Load) -> None:
+    with alone(stack.name):
+        status, said = load("run", "smoke", "--stack", stack.name, "--rate", "5", "--id", NAME + "-second")
+    assert (status, f"another load test of '{stack.name}' is under way" in said) == (2, True), said
+    assert not (RUNS / f"{NAME}-second").exists()
+
+
+def test_a_token_that_the_shop_does_not_know_is_refused(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Load
+) -> None:
+    (tmp_path / "key.json").write_text(json.dumps(tokens._new_key()))
+    monkeypatch.setenv("TOKEN_SIGNING_KEY", str(tmp_path / "key.json"))
+    monkeypatch.setattr(target, "Identity", lambda _: Identity(""))
+    status, said = load("run", "smoke", "--stack", stack.name, "--rate", "5", "--id", NAME + "-stranger")
+    assert (status, "does not accept our token (401)" in said) == (2, True), said
+    assert not (RUNS / f"{NAME}-stranger").exists()
 
 
 def test_an_edge_that_is_another_one_is_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch, load: Load) -> None:

@@ -83,7 +83,7 @@ def lost_mail(world: World) -> Iterator[None]:
 
 def copied_mail(world: World) -> AbstractContextManager[None]:
     """The mail arrives once more."""
-    return mail_copied(world.stack, confirmation(world.paid))
+    return mail_copied(world.stack, confirmation(world.paid), "demo@mail.example")
 
 
 def the_mail(world: World) -> str:

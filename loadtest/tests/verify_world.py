@@ -52,10 +52,10 @@ def harmed(stack: Stack, name: str, table: str, where: str, harm: str) -> Iterat
 
 
 @contextmanager
-def mail_copied(stack: Stack, sent_as: str) -> Iterator[None]:
+def mail_copied(stack: Stack, sent_as: str, recipient: str) -> Iterator[None]:
     """A mail arrives at the mail server once more."""
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Message-ID"] = "a@mail.example", "demo@mail.example", f"<{sent_as}>"
+    mail["From"], mail["To"], mail["Message-ID"] = "a@mail.example", recipient, f"<{sent_as}>"
     with smtplib.SMTP("127.0.0.1", stack.ports["mailsink-smtp"]) as server:
         server.send_message(mail)
     yield
