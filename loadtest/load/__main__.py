@@ -68,6 +68,8 @@ def _verdict(arguments: argparse.Namespace) -> int:
 
 def _told(verdict: Verdict, name: str) -> int:
     print("\n".join(verdict.lines))
+    if Plan.read(RUNS / name / "plan.json").stopping:
+        print(results.knee_in_words(results.read(RUNS / name)["steps"]))
     _report(argparse.Namespace(run=name))
     return EXIT[verdict.outcome]
 
