@@ -46,7 +46,7 @@ def refuse_ports(project: str, variables: Mapping[str, str], chosen: Images) -> 
     wanted = {name: value for file in chosen.files for name, value in images.variables(file).items()} | dict(variables)
     ours = {port for one in containers.of(project).values() if one.state != "exited" for port in one.ports.values()}
     for variable, (service, _, _) in ports.PUBLISHED.items():
-        if service == "grafana" and "grafana" not in wanted["COMPOSE_PROFILES"]:
+        if service in ports.OPTIONAL and service not in wanted["COMPOSE_PROFILES"]:
             continue
         port = int(wanted[variable])
         if port not in ours and taken(port):

@@ -9,7 +9,7 @@ from native.layout import CHECKOUT
 
 OFFICIAL = CHECKOUT / ".env"
 OFFLINE = CHECKOUT / "infra" / "offline" / "images.env"
-BUILT = ("order", "payment", "notification", "provider", "postgres", "etcd")
+BUILT = ("order", "payment", "notification", "provider", "postgres", "etcd", "loadtest")
 OPTIONAL = {"IMAGE_GRAFANA": "grafana", "IMAGE_TEMPO": "tracing"}  # and the profile that asks for it
 PATIENCE_SECONDS = 8.0
 

@@ -18,7 +18,9 @@ PUBLISHED = {
     "GRAFANA_PORT": ("grafana", 3000, 14),
     "ALERTMANAGER_PORT": ("alertmanager", 9093, OFFSETS["alertmanager"]),
     "PUSHGATEWAY_PORT": ("pushgateway", 9091, OFFSETS["pushgateway"]),
+    "LOADTEST_PORT": ("loadtest", 8089, 19),
 }
+OPTIONAL = {"grafana", "loadtest"}  # only where COMPOSE_PROFILES names them
 
 
 def block(base: int) -> dict[str, str]:

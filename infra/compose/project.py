@@ -54,7 +54,7 @@ class Project:
         """Stop everything, clients before servers, and remove the containers. The data stays, unless `volumes`."""
         self._unpause()
         options = ["--remove-orphans", *(["--volumes"] if volumes else [])]
-        if docker.show("compose", "down", *options, environment=self.environment()):
+        if docker.show("compose", "--profile", "*", "down", *options, environment=self.environment()):
             raise StackError(f"'{self.name}' could not be taken down: see what is left with docker ps -a")
         if volumes:
             images.remove_built(self.name)

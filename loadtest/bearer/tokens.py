@@ -9,10 +9,6 @@ from typing import Any, Self
 
 import jwt
 
-import runtime
-from native import StackError
-from native.layout import DEFAULT_STACK
-
 ALGORITHM = "ES256"
 AUDIENCE = "quicksand"
 ADMIN = "admin"
@@ -42,10 +38,7 @@ class Tokens:
         """With the key of the stack of this name, or the one in TOKEN_SIGNING_KEY, or of the stack in STACK."""
         if stack is None and (file := given.get("TOKEN_SIGNING_KEY")):
             return cls(Path(file))
-        try:
-            return cls(runtime.running(stack or given.get("STACK") or DEFAULT_STACK).signing_key)
-        except StackError as error:
-            raise NoKeyError(str(error)) from None
+        return cls(_key_of(stack or given.get("STACK")))
 
     def of(self, subject: str, scope: str = "") -> str:
         """A token of this customer."""
@@ -64,3 +57,14 @@ class Tokens:
         now = time.time()
         always = {"iat": int(now), "nbf": int(now), "exp": int(now + lifetime_seconds), "aud": AUDIENCE}
         return jwt.encode({**always, **claims}, self._key, ALGORITHM, headers={"kid": self._kid})
+
+
+def _key_of(name: str | None) -> Path:
+    import runtime  # noqa: PLC0415  where a key was given there may be nothing else: the load test's image has no stacks
+    from native import StackError  # noqa: PLC0415
+    from native.layout import DEFAULT_STACK  # noqa: PLC0415
+
+    try:
+        return runtime.running(name or DEFAULT_STACK).signing_key
+    except StackError as error:
+        raise NoKeyError(str(error)) from None

@@ -1,4 +1,4 @@
-"""The command line: python -m load run smoke | report RUN | compare A B | capacity --orders-per-day 1000000.
+"""The command line: python -m load run smoke | verdict RUN | report RUN | compare A B | capacity --orders-per-day N.
 
 Exit status of a run: 0 passed, 1 failed, 2 could not be made, 3 invalid (it proves nothing).
 """
@@ -10,16 +10,20 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
+
+import asyncpg
 
 from load import capacity, compare, results
+from load.alone import alone
 from load.compare import Side
 from load.errors import LoadError
 from load.plan import Plan
 from load.profiles import PROFILES, named
 from load.report import page
-from load.run import RUNS, Wish, run
+from load.run import RUNS, Wish, conclude, run
 from load.target import Target
-from load.verdict import EXIT
+from load.verdict import EXIT, Verdict
 from native.layout import DEFAULT_STACK
 from verify.errors import CannotCheckError
 
@@ -33,6 +37,9 @@ def main() -> None:
         sys.exit(COMMANDS[arguments.command](arguments))
     except (LoadError, CannotCheckError) as error:
         print(error, file=sys.stderr)
+        sys.exit(CANNOT)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        print(f"the stack cannot be looked at: {error or type(error).__name__}; see make status", file=sys.stderr)
         sys.exit(CANNOT)
     except KeyboardInterrupt:
         print("interrupted: what was placed goes on; look with: make verify", file=sys.stderr)
@@ -48,9 +55,22 @@ def _run(arguments: argparse.Namespace) -> int:
         seconds=arguments.duration,
         seed=arguments.seed,
     )
-    verdict = asyncio.run(run(Target.find(arguments.stack), wish))
+    target = Target.find(arguments.stack)
+    with alone(arguments.stack):
+        return _told(asyncio.run(run(target, wish)), wish.directory.name)
+
+
+def _verdict(arguments: argparse.Namespace) -> int:
+    directory = _existing(arguments.run)
+    target = Target.find(arguments.stack or Plan.read(directory / "plan.json").stack)
+    return _told(asyncio.run(conclude(target, directory, results.read(directory))), arguments.run)
+
+
+def _told(verdict: Verdict, name: str) -> int:
     print("\n".join(verdict.lines))
-    _report(argparse.Namespace(run=wish.directory.name))
+    if Plan.read(RUNS / name / "plan.json").stopping:
+        print(results.knee_in_words(results.read(RUNS / name)["steps"]))
+    _report(argparse.Namespace(run=name))
     return EXIT[verdict.outcome]
 
 
@@ -102,11 +122,19 @@ def _latest(*profiles: str) -> Path:
     raise LoadError("there is no run to count with: make load PROFILE=steady")
 
 
-COMMANDS = {"run": _run, "report": _report, "compare": _compare, "capacity": _capacity}
+COMMANDS = {"run": _run, "verdict": _verdict, "report": _report, "compare": _compare, "capacity": _capacity}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m load", description="Load tests: docs/load-testing.md.")
+class Parser(argparse.ArgumentParser):
+    """A mistake is one sentence, without the list of all options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with it."""
+        self.exit(CANNOT, f"{message}: see {self.prog} --help\n")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m load", description="Load tests: docs/load-testing.md.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     runs = commands.add_parser("run", help=f"one run of a profile: {', '.join(PROFILES)}")
     runs.add_argument("profile")
@@ -117,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--seed", default="1", help="the same seed, the same visitors (1)")
     runs.add_argument("--id", help="the run's name (its time and profile)")
     runs.add_argument("--stack", default=os.environ.get("STACK") or DEFAULT_STACK, help="its name (env STACK)")
+    again = commands.add_parser("verdict", help="judge a run anew, by what its stack holds now")
+    again.add_argument("run")
+    again.add_argument("--stack", help="its name (the run's)")
     report = commands.add_parser("report", help="write a run's report anew")
     report.add_argument("run")
     both = commands.add_parser("compare", help="two runs, or two sets of repeats: one,two,three")

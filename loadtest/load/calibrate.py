@@ -36,7 +36,10 @@ async def _order(shop: Shop, watch: Watch, orders: int, phase: str) -> float:
     accepted = sum(order.id is not None for order in placed)
     if not accepted:
         raise LoadError(f"the shop took none of {orders} orders: see make logs C=order")
-    await watch.rest(accepted)
+    try:
+        await watch.rest(accepted)
+    except SystemExit as error:
+        raise LoadError(f"what the stack carries cannot be measured: {error}") from None
     return accepted / ((await watch.last_mail()).timestamp() - started)
 
 

@@ -12,17 +12,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import gevent
-from gevent.pool import Pool
 from locust import FastHttpUser, task
+from locust.exception import StopUser
 
 from load.arrivals import arrivals, rate_at, total_seconds
+from load.door import Door
 from load.identity import Identity
-from load.journeys import Journey
 from load.ledger import Ledger
 from load.plan import VARIABLE, Plan
 from load.shopper import TIMEOUT_SECONDS, Shopper
 from load.steps import GoodputFallen
-from load.visits import visit
 
 FIRST_ARRIVAL_SECONDS = 0.5  # after everything is ready
 PATIENCE_SECONDS = 90.0  # for those who are still in the shop when nobody comes any more
@@ -47,7 +46,7 @@ class Arrivals(FastHttpUser):
             _log.exception("the generator failed")
             self.environment.process_exit_code = 1
         gevent.spawn(self.environment.runner.quit)
-        gevent.sleep(TIMEOUT_SECONDS)
+        raise StopUser
 
     def _all_of_it(self) -> None:
         with suppress(PermissionError):  # whoever may: on a busy machine the clock of a test comes first
@@ -67,28 +66,17 @@ class Arrivals(FastHttpUser):
         (PLAN.directory / "started").write_text(str(time.time() + FIRST_ARRIVAL_SECONDS))
         shopper = Shopper(self.client, started, ledger)
         clock = gevent.spawn(_clock, shopper, ledger)
-        visitors, steps = Pool(PLAN.most_in_flight), GoodputFallen(PLAN, ledger)
+        door, steps = Door(PLAN, shopper, self._identity, ledger), GoodputFallen(PLAN, ledger)
         for number, due in enumerate(arrivals(visits, PLAN.spacing, PLAN.seed)):
-            gevent.sleep(max(0.0, due - shopper.now()))
+            door.wait(due)
             if steps.reached(due):
                 break
-            if visitors.full():
-                ledger.drop()
-                continue
-            ledger.arrived(shopper.now() - due)
-            visitors.spawn(self._visit, shopper, ledger, number, due)
+            door.admit(number, due)
         else:
-            gevent.sleep(max(0.0, total_seconds(visits) - shopper.now()))
+            door.wait(total_seconds(visits))
         (PLAN.directory / "ended").touch()
-        visitors.join(timeout=PATIENCE_SECONDS)
-        visitors.kill()
+        door.close(PATIENCE_SECONDS)
         clock.kill()
-
-    def _visit(self, shopper: Shopper, ledger: Ledger, number: int, due: float) -> None:
-        try:
-            Journey(shopper, self._identity, ledger.recorder, visit(PLAN, number)).go(due)
-        finally:
-            ledger.left()
 
 
 def _clock(shopper: Shopper, ledger: Ledger) -> None:

@@ -49,11 +49,11 @@ async def run(target: Target, wish: Wish) -> Verdict:
     await target.check()
     capacity = capacity_for(wish.profile, wish.rate) if wish.rate else await _capacity(target, wish.profile)
     plan = await _plan(target, wish, capacity)
-    directory.mkdir(parents=True)
-    plan_file = plan.write()
-    _write(directory, "manifest.json", manifest(plan, target.stack, None if wish.rate else capacity))
     async with System(target.stack) as looks, Watch(target.stack) as watch:
         before = await looks.sample()
+        directory.mkdir(parents=True)
+        plan_file = plan.write()
+        _write(directory, "manifest.json", manifest(plan, target.stack, None if wish.rate else capacity))
         samples: list[Sample] = []
         watch.mark()
         since = datetime.now(UTC)
@@ -70,11 +70,15 @@ async def run(target: Target, wish: Wish) -> Verdict:
     found = results.figures(directory)
     found |= {"backlog_seconds": backlog, "started": started, "events": events, "event_bytes": content}
     found["system"] = _used(before, [before, *samples, after])
-    verified = await _verify(target, directory)
-    found["verify"] = verified
-    verdict = judge(plan.gates, found, verified)
-    results.write(directory, found | {"verdict": verdict.document})
     await asyncio.to_thread(_keep_series, target, directory, started, found["seconds"] + (backlog or 0))
+    return await conclude(target, directory, found)
+
+
+async def conclude(target: Target, directory: Path, found: dict[str, Any]) -> Verdict:
+    """Hold what the visitors were told against the system as it is now, judge the run by that, and write both down."""
+    verified = await _verify(target, directory)
+    verdict = judge(Plan.read(directory / "plan.json").gates, found, verified)
+    results.write(directory, found | {"verify": verified, "verdict": verdict.document})
     return verdict
 
 

@@ -11,12 +11,12 @@ import runtime
 from load.errors import LoadError
 from load.identity import ADMIN, Identity
 from load.profiles import Shelf
+from load.shelf import product, stock
 from native import Stack, StackError
 from native.ports import OFFSETS, taken
 from runtime import Running
 
 METRICS_PORT_OFFSET = OFFSETS.get("load", 18)  # where the stack's Prometheus asks a load generator
-PLENTY = 1_000_000_000
 REQUEST_SECONDS = 10.0
 
 
@@ -44,6 +44,8 @@ class Target:
     def metrics_port(self) -> int | None:
         """Where the generator tells its numbers; `None` where nobody would ask."""
         if chosen := os.environ.get("LOAD_METRICS_PORT"):
+            if not chosen.isdigit():
+                raise LoadError(f"LOAD_METRICS_PORT={chosen} is no port: write a number, or leave it out")
             return int(chosen)
         return self.stack.plan.base_port + METRICS_PORT_OFFSET if isinstance(self.stack, Stack) else None
 
@@ -57,18 +59,11 @@ class Target:
 
     async def shelve(self, run: str, shelf: Shelf, expected_orders: float) -> tuple[str, ...]:
         """Put the products on the shelf. Returns their codes, the hot ones first."""
-        hot = f"onsale-{run}" if shelf.on_sale else ""
-        skus = tuple(f"load-{number}" for number in range(shelf.products))
-        stock = dict.fromkeys(skus, PLENTY)
-        if shelf.on_sale:
-            skus, stock = (hot,), {hot: max(1, int(shelf.stock_share * expected_orders))}
+        pieces = stock(run, shelf, expected_orders)
         async with aiohttp.ClientSession() as http:
-            await asyncio.gather(*(self._shelve(http, sku, stock[sku]) for sku in skus))
-        return skus
-
-    async def _shelve(self, http: aiohttp.ClientSession, sku: str, stocked: int) -> None:
-        body = {"name": f"Load test {sku}"[:200], "price_cents": 1000, "stocked": stocked}
-        await self._ask(http, "PUT", f"/products/{sku}", ADMIN, body)
+            asks = (self._ask(http, "PUT", f"/products/{sku}", ADMIN, product(sku, n)) for sku, n in pieces.items())
+            await asyncio.gather(*asks)
+        return tuple(pieces)
 
     async def _ask(self, http: aiohttp.ClientSession, method: str, path: str, customer: str, body: Any = None) -> None:
         url, headers = f"{self.edge}{path}", self.identity.headers(customer)
@@ -78,7 +73,8 @@ class Target:
                 if answer.status in (401, 403):
                     raise LoadError(f"{url} does not accept our token ({answer.status}): is it this stack's edge?")
                 if answer.status >= 400:
-                    raise LoadError(f"{url} answered {answer.status}: {(await answer.text())[:200]}")
+                    words = f"{url} answered {answer.status}: {(await answer.text())[:200]}"
+                    raise LoadError(f"{words} (is that the shop, and does it work? see make status)")
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise LoadError(f"nothing answers as the shop at {url} ({reason}): see make status") from None

@@ -8,6 +8,7 @@ import pytest
 from load_kit import HOLDS, placed, plan, run
 
 from load import capacity, compare, results
+from load.arrivals import Phase
 from load.compare import Side
 from load.errors import LoadError
 from load.growth import growth
@@ -17,6 +18,7 @@ from load.profiles import Gates
 from load.record import Request
 from load.report import page
 from load.report.chart import Chart, ceiling, number, ticks
+from load.sagas import Saga
 from load.statistics import over_time, per_second, percentile, slope_per_hour
 from load.steps import GoodputFallen
 from load.verdict import EXIT, judge
@@ -109,6 +111,17 @@ def test_the_knee_is_the_last_step_that_was_carried() -> None:
     steps = [{"offered": n, "carried": n not in (3, 4)} for n in range(1, 6)]
     assert results.knee(steps) == steps[1]
     assert results.knee([]) is None
+    assert results.knee_in_words(steps) == "the knee: 2.0 orders a second are the most that were carried"
+
+
+def test_a_step_is_carried_when_its_orders_end_as_fast_as_they_came_however_long_each_takes(tmp_path: Path) -> None:
+    phases = tuple(Phase(rate, 10.0) for rate in (2, 4, 8))
+    dues = [start + n / rate for start, rate in ((0, 2), (10, 4), (20, 8)) for n in range(10 * rate)]
+    load = plan(tmp_path, phases=phases)
+    for last_takes, carried in ((4.0, [True, True, True]), (9.0, [True, True, False])):
+        orders = [Saga(due, 4.0 if due < 20 else last_takes, "confirmed", "") for due in dues]
+        steps = results._steps(load, [placed(due) for due in dues], orders)
+        assert [step["carried"] for step in steps] == carried
 
 
 def test_what_is_inside_the_noise_is_called_no_difference() -> None:

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from verify_world import World
+from verify_world import World, harmed
 
+from verify import told
 from verify.addresses import SECRETS, VARIABLES, Addresses
 from verify.errors import CannotCheckError
 from verify.report import Report, Result
@@ -35,7 +36,7 @@ def test_green_is_one_line_per_invariant_and_status_0(world: World) -> None:
 
 def test_red_is_status_1_and_json_names_everybody(world: World) -> None:
     mine, harm = "sku = 'concert-floor'", "UPDATE stock SET sold = sold - 1, available = available + 1"
-    with world.harmed("orders", "stock", mine, f"{harm} WHERE {mine}"):
+    with harmed(world.stack, "orders", "stock", mine, f"{harm} WHERE {mine}"):
         done = verify("--stack", world.stack.name, "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["ok"]) == (1, False)
@@ -60,13 +61,20 @@ def test_a_stack_that_does_not_run_is_status_2_and_one_sentence() -> None:
         ('{"key": "k", "customer": "c", "items": {}, "status": "lost"}', "line 2: status"),
     ],
 )
-def test_a_wrong_record_is_status_2_and_names_the_line(tmp_path: Path, line: str, complaint: str) -> None:
+def test_in_a_wrong_record_the_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
     file = tmp_path / "told.jsonl"
     file.write_text(f'{{"key": "k", "customer": "c", "items": {{}}, "status": 409}}\n{line}\n')
+    with pytest.raises(CannotCheckError, match=complaint) as refused:
+        told.read(file)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_wrong_record_is_status_2_and_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "told.jsonl"
+    file.write_text("nonsense\n")
     done = verify("--told", str(file))
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"{file}, line 1: " in done.stderr
 
 
 def test_what_the_environment_says_goes_before_the_stack(world: World, tmp_path: Path) -> None:

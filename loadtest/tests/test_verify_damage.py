@@ -1,17 +1,14 @@
 """`verify` can fail: whichever single row is damaged, the invariant that it breaks is red, and the row is named."""
 # ruff: noqa: S608  the statements are the tests' own
 
-import smtplib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from email.message import EmailMessage
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import pytest
-from verify_world import World
+from verify_world import World, confirmation, harmed, mail_copied, simulator
 
-from verify.mails import message_id
 from verify.report import Report
 
 pytest_plugins = ("verify_fixtures",)
@@ -36,7 +33,7 @@ def row(database: str, table: str, where: str, change: str) -> Harm:
     def harm(world: World) -> AbstractContextManager[None]:
         condition = where.format(world)
         statement = f"DELETE FROM {table}" if change == "deleted" else f"UPDATE {table} SET {change}"
-        return world.harmed(database, table, condition, f"{statement} WHERE {condition}")
+        return harmed(world.stack, database, table, condition, f"{statement} WHERE {condition}")
 
     return harm
 
@@ -57,7 +54,7 @@ def added(database: str, table: str, columns: str, values: str, where: str) -> H
 def lost_refund(world: World) -> Iterator[None]:
     """The provider's books know nothing of a refund."""
     mine = f"key = '{world.refunded}' AND kind = 'refund'"
-    with world.simulator("provider", "ledger.sqlite3") as ledger:
+    with simulator(world.stack, "provider", "ledger.sqlite3") as ledger:
         (line,) = ledger.execute(f"SELECT * FROM ledger WHERE {mine}").fetchall()
         ledger.execute(f"DELETE FROM ledger WHERE {mine}")
         yield
@@ -68,7 +65,7 @@ def lost_refund(world: World) -> Iterator[None]:
 def other_amount(world: World) -> Iterator[None]:
     """The provider has taken a cent more than it was asked for."""
     change = f"UPDATE ledger SET amount_cents = amount_cents {{}} 1 WHERE key = '{world.paid}'"
-    with world.simulator("provider", "ledger.sqlite3") as ledger:
+    with simulator(world.stack, "provider", "ledger.sqlite3") as ledger:
         ledger.execute(change.format("+"))
         yield
         ledger.execute(change.format("-"))
@@ -78,28 +75,20 @@ def other_amount(world: World) -> Iterator[None]:
 def lost_mail(world: World) -> Iterator[None]:
     """The mail server has another mail in its place."""
     change = "UPDATE mails SET message_id = ? WHERE message_id = ?"
-    with world.simulator("mailsink", "mailbox.sqlite3") as mailbox:
-        assert mailbox.execute(change, ("nobody's", confirmation(world))).rowcount == 1
+    with simulator(world.stack, "mailsink", "mailbox.sqlite3") as mailbox:
+        assert mailbox.execute(change, ("nobody's", confirmation(world.paid))).rowcount == 1
         yield
-        mailbox.execute(change, (confirmation(world), "nobody's"))
+        mailbox.execute(change, (confirmation(world.paid), "nobody's"))
 
 
-@contextmanager
-def copied_mail(world: World) -> Iterator[None]:
+def copied_mail(world: World) -> AbstractContextManager[None]:
     """The mail arrives once more."""
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Message-ID"] = "a@mail.example", "demo@mail.example", f"<{confirmation(world)}>"
-    with smtplib.SMTP("127.0.0.1", world.stack.ports["mailsink-smtp"]) as server:
-        server.send_message(mail)
-    yield
-    with world.simulator("mailsink", "mailbox.sqlite3") as mailbox:
-        mailbox.execute("PRAGMA foreign_keys = ON")
-        mailbox.execute("DELETE FROM mails WHERE n = (SELECT max(n) FROM mails)")
+    return mail_copied(world.stack, confirmation(world.paid), "demo@mail.example")
 
 
-def confirmation(world: World) -> str:
+def the_mail(world: World) -> str:
     """The Message-ID of the paid order's confirmation."""
-    return message_id(uuid5(world.paid, "order_confirmed"))
+    return confirmation(world.paid)
 
 
 def paid(world: World) -> UUID:
@@ -146,8 +135,8 @@ DAMAGES = {
         {5},
         lambda world: world.unmailable,
     ),
-    "mail lost": Damage(lost_mail, {5}, confirmation),
-    "mail copied": Damage(copied_mail, {5}, confirmation),
+    "mail lost": Damage(lost_mail, {5}, the_mail),
+    "mail copied": Damage(copied_mail, {5}, the_mail),
     "inbox": Damage(row("notifications", "inbox", CONFIRMED, "deleted"), {10}, paid),
     "inbox order": Damage(row("orders", "inbox", CAPTURED, "sequence = 9"), {7}, refunded),
     "outbox": Damage(row("orders", "outbox", CONFIRMED, "deleted"), {10}, paid),

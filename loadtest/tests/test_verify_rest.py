@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
 import pytest
-from verify_world import World
+from verify_world import World, harmed
 
 from demo.machine import frozen
 from demo.stories import Stage
@@ -61,7 +61,7 @@ async def test_an_order_on_its_way_is_waited_for(world: World, stage: Stage) -> 
 @pytest.mark.usefixtures("quickly")
 async def test_a_lost_message_is_not_waited_for_without_end(world: World) -> None:
     event = f"subject = '{world.paid}' AND type = 'order.confirmed.v1'"
-    with world.harmed("notifications", "inbox", event, f"DELETE FROM inbox WHERE {event}"):  # noqa: S608  our own
+    with harmed(world.stack, "notifications", "inbox", event, f"DELETE FROM inbox WHERE {event}"):  # noqa: S608  our own
         report = await world.check()
     assert report.of(0).ok
     assert report.of(10).counts["lost"] == 1

@@ -25,7 +25,7 @@ def compose_config(*options: str, **variables: str) -> subprocess.CompletedProce
 @pytest.fixture(scope="session")
 def config() -> Document:
     """The file with all that is optional; nothing else is set."""
-    done = compose_config(COMPOSE_PROFILES="grafana,tracing", OTLP_ENDPOINT="http://tempo:4318")
+    done = compose_config("--profile", "*", OTLP_ENDPOINT="http://tempo:4318")
     assert done.returncode == 0, done.stderr
     document: Document = json.loads(done.stdout)
     return document

@@ -10,7 +10,8 @@ from containers.conftest import Document, compose_config
 from native.layout import CHECKOUT
 from native.ports import HOST
 
-OWN = {"order", "payment", "notification", "provider", "postgres-1", "postgres-2", "etcd", *JOBS}
+BUILT = {"order", "payment", "notification", "provider", "postgres-1", "postgres-2", "etcd"}
+OWN = {*BUILT, "loadtest", "loadtest-worker", *JOBS}
 PINNED = re.compile(r"^[a-z0-9./_-]+:v?\d+\.\d+(\.\d+)?([.-][a-z0-9.-]+)?$")
 MIB = 1024**2
 LAPTOP_MIB = 5 * 1024
@@ -123,6 +124,7 @@ def test_each_user_of_a_server_is_one_service_alone(services: dict[str, Document
 @pytest.mark.parametrize(
     ("network", "members"),
     [
+        ("visitors", {"edge", "loadtest", "loadtest-worker", "prometheus"}),
         ("edge", {"edge", "order", "payment", "notification", "prometheus"}),
         ("provider", {"provider", "payment"}),
         ("mail", {"mail", "notification"}),
@@ -136,8 +138,14 @@ def test_a_network_joins_only_those_who_have_to_talk(
     assert {name for name, service in services.items() if network in service.get("networks", {})} == members
 
 
-def test_the_edge_is_in_no_other_network(services: dict[str, Document]) -> None:
-    assert set(services["edge"]["networks"]) == {"edge"}
+def test_the_edge_joins_visitors_and_services_and_nobody_else(services: dict[str, Document]) -> None:
+    assert set(services["edge"]["networks"]) == {"edge", "visitors"}
+
+
+def test_visitors_come_through_the_edge_only_and_are_not_there_unless_asked_for(services: dict[str, Document]) -> None:
+    for name in ("loadtest", "loadtest-worker"):
+        assert set(services[name]["networks"]) == {"visitors"}
+        assert services[name]["profiles"] == ["loadtest"]
 
 
 def test_the_three_services_export_traces_where_one_variable_says(services: dict[str, Document]) -> None:

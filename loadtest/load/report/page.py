@@ -39,7 +39,7 @@ def render(directory: Path) -> str:
             charts=charts,
             costs=per_order(results),
             growth=growth(results),
-            knee=figures.knee(results["steps"]),
+            knee=figures.knee_in_words(results["steps"]),
         )
     )
 
