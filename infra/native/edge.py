@@ -33,6 +33,12 @@ def program(layout: Layout, plan: Plan) -> Program:
     )
 
 
+def routes(plan: Plan) -> bool:
+    """Whether a request comes through to each service, if only to be refused by it."""
+    answers = [probes.http_status(plan.ports["edge"], path) for path in ("/products", "/payments", "/notifications")]
+    return not {None, 503} & set(answers)
+
+
 def configure(layout: Layout, plan: Plan) -> None:
     """Write who answers for which service."""
     layout.data("edge").mkdir(parents=True, exist_ok=True)

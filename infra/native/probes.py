@@ -11,14 +11,19 @@ TIMEOUT_SECONDS = 1.0
 
 def http_ok(port: int, path: str, *, user: str = "", password: str = "") -> bool:
     """Whether GET `path` answers 200."""
+    return http_status(port, path, user=user, password=password) == 200
+
+
+def http_status(port: int, path: str, *, user: str = "", password: str = "") -> int | None:
+    """What GET `path` answers, if anything."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_SECONDS)
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     headers = {"Authorization": f"Basic {credentials}"} if user else {}
     try:
         connection.request("GET", path, headers=headers)
-        return connection.getresponse().status == 200
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

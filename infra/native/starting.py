@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from native import monitoring, pair, patroni, postgres, rabbitmq, services
+from native import edge, monitoring, pair, patroni, postgres, rabbitmq, services
 from native.errors import StackError
 from native.jobs import tail
 from native.layout import Layout
@@ -42,6 +42,8 @@ def steps(layout: Layout, plan: Plan, programs: dict[str, Program]) -> Iterator[
     for name in instances:
         yield start(name, *jobs)
     yield start("edge", *instances)
+    if instances:
+        yield Step("routes", "come through to every service", lambda failed: _routed(plan, failed), ("edge",))
 
 
 def _under_patroni(layout: Layout, plan: Plan, start: Start) -> Iterator[Step]:
@@ -67,6 +69,16 @@ def _settle(layout: Layout, plan: Plan, failed: threading.Event) -> None:
     while not postgres.streams(layout, plan) and not failed.wait(POLL_SECONDS):
         if time.monotonic() > deadline:
             raise StackError(f"no Postgres node has a synchronous standby after {READY_SECONDS:.0f} s: read make logs")
+
+
+def _routed(plan: Plan, failed: threading.Event) -> None:
+    """The edge finds by itself that instances are back: a moment after they are ready."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not edge.routes(plan) and not failed.wait(POLL_SECONDS):
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"the edge reaches no instance of some service after {READY_SECONDS:.0f} s: make logs C=edge"
+            )
 
 
 def wait_ready(program: Program, timeout_seconds: float) -> None:

@@ -7,11 +7,9 @@ the last line has it taken out.
 """
 
 import argparse
-import asyncio
 import os
 import statistics
 import sys
-import time
 from dataclasses import dataclass
 
 import uvloop
@@ -27,7 +25,6 @@ from native.plan import Plan
 from native.ports import SERVICES
 
 SERVERS = ("postgres", "rabbitmq")
-EDGE_SECONDS, POLL_SECONDS = 30, 0.2
 
 
 @dataclass(frozen=True)
@@ -88,25 +85,13 @@ def _up(stack: Stack, plan: Plan, more: dict[str, str]) -> None:
 
 async def _measure(stack: Stack, arguments: argparse.Namespace, *, metrics: bool) -> Run:
     shop = Shop(stack)
-    await _stock(shop)
+    await shop.stock()
     async with Watch(stack) as watch, shop.slow_provider():
         await settled(shop, watch, WARM_UP_ORDERS, arguments.concurrency, "warm")
         load = await under_load(stack, shop, watch, arguments.orders, arguments.concurrency)
     mine = {name: 1000 * seconds / load.accepted for name, seconds in load.cpu.items() if name != cpu.ELSEWHERE}
     services, servers = (sum(mine[name] for name in names) for names in (SERVICES, SERVERS))
     return Run(metrics, load.sagas_per_second, services, servers, sum(mine.values()))
-
-
-async def _stock(shop: Shop) -> None:
-    """As soon as the edge knows the new instances."""
-    deadline = time.monotonic() + EDGE_SECONDS
-    while True:
-        try:
-            return await shop.stock()
-        except SystemExit:  # in its words, what the edge has answered
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(POLL_SECONDS)
 
 
 def _ratios(runs: list[Run]) -> None:
