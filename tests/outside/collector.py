@@ -27,7 +27,7 @@ class Span:
 class Collector(AbstractContextManager["Collector"]):
     """Listens while it is entered; HTTP 1.0, so that no connection outlives it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int = 0) -> None:
         self._bodies: list[bytes] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _keeping(self._bodies))
         self._server.daemon_threads = True
@@ -44,6 +44,11 @@ class Collector(AbstractContextManager["Collector"]):
         """Be gone."""
         self._server.shutdown()
         self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
 
     async def trace(self, trace_id: str) -> list[Span]:
         """The spans of a trace, as far as they have come."""

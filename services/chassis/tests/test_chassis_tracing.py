@@ -17,7 +17,6 @@ from chassis.consumer import Consumer
 from chassis.db import Database, Session
 from chassis.events import Envelope
 from chassis.outbox import emit
-from native import free_base
 from outside.collector import Collector, Span
 from outside.waiting import eventually
 
@@ -29,9 +28,8 @@ MORE_THAN_IS_KEPT = 3000  # the SDK keeps 2048 spans while nobody takes them
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
     """This process traces, to here."""
-    port = free_base()
-    with Collector(port) as collector:
-        tracing.start("maker", f"http://127.0.0.1:{port}")
+    with Collector() as collector:
+        tracing.start("maker", f"http://127.0.0.1:{collector.port}")
         yield collector
         await tracing.stop()
 
