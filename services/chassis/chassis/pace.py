@@ -12,7 +12,7 @@ class Pace:
     """Two steps begin at least `apart_seconds` after each other; the first one after a pause begins at once.
 
     A step is followed by a rest in proportion to its length, so that a machine with too much to do gets more done per
-    step, instead of more steps. Where nothing is to be kept apart there is no rest either.
+    step, instead of more steps. Where nothing is to be kept apart, or nothing can be gained, there is no rest.
     """
 
     def __init__(self, apart_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,9 +30,11 @@ class Pace:
         self._began = self._clock()
         self._next = self._began + self._apart_seconds
 
-    def end(self) -> None:
-        """It has ended."""
-        if self._apart_seconds:
+    def end(self, *, full: bool = False) -> None:
+        """It has ended. `full` says that it could not have done more at once: then the next one begins at once."""
+        if full:
+            self._next = self._began
+        elif self._apart_seconds:
             now = self._clock()
             self._next = max(self._next, now + min(LONGEST_REST_SECONDS, REST_SHARE * (now - self._began)))
 

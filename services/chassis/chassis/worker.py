@@ -59,7 +59,7 @@ class Worker:
                 if not unavailable(error):
                     raise
                 await self._wait_out(error)
-            self._pace.end()
+            self._pace.end(full=len(batch) == BATCH)
         await self._close()
 
     async def _next_batch(self) -> list[tuple[Subscription, Delivery]]:

@@ -54,3 +54,11 @@ def test_where_nothing_is_kept_apart_there_is_no_rest(clock: Clock) -> None:
     pace = Pace(0, clock)
     step(pace, clock, 60)
     assert pace.pause_seconds <= 0
+
+
+def test_after_a_full_step_the_next_one_begins_at_once(clock: Clock) -> None:
+    pace = Pace(0.02, clock)
+    pace.begin()
+    clock.now += 0.01
+    pace.end(full=True)
+    assert pace.pause_seconds <= 0
