@@ -79,6 +79,7 @@ async def test_acknowledging_before_the_commit_loses_what_a_crash_rolls_back(sys
     assert names_orders(lost_to(verdict, "payment"), orders)
 
 
+@pytest.mark.faults_long
 async def test_flagging_before_the_confirm_loses_what_a_crash_did_not_send(system: System) -> None:
     verdict, orders = await mutated(system, "flag_before_confirm", "payment", fault="crash:relay.after_fetch:10")
 
@@ -110,6 +111,7 @@ async def test_a_skipped_void_leaves_money_at_the_provider(system: System) -> No
     assert {UUID(name.partition(":")[0]) for name in kept} == charged != set()
 
 
+@pytest.mark.faults_long
 async def test_an_inbox_that_is_off_cannot_show_that_anything_arrived(system: System) -> None:
     verdict, orders = await mutated(system, "inbox_off", "notification")
 

@@ -3,14 +3,16 @@
 import asyncio
 from pathlib import Path
 
-from faults.clustered import clustered
+import pytest
 
+from faults.clustered import clustered
 from outside.shop import Shop, fresh
 
 ORDERS = 20
 PAIRS = 100
 
 
+@pytest.mark.faults_long
 async def test_orders_flow_on_through_a_switchover_and_no_service_restarts(tmp_path: Path) -> None:
     async with clustered("-switchover", tmp_path / "told.jsonl", "switchover") as system:
         before, services = system.stack.primary, system.services()
