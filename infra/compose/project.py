@@ -22,6 +22,7 @@ START_SECONDS = 180
 READY_SECONDS = 90.0
 STOP_SECONDS = 60
 POLL_SECONDS = 0.2
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # where Debian and its kin keep it
 
 
 class Project:
@@ -180,8 +181,9 @@ class Project:
             found |= ports.block(self._base_port)
         else:
             found |= self.published
-        if bundle := os.environ.get("BUILD_CA") or os.environ.get("PIP_CERT"):
-            found["BUILD_CA"] = str(Path(bundle).resolve())  # what pip needs here, it needs there
+        bundle = os.environ.get("BUILD_CA") or os.environ.get("PIP_CERT")
+        if bundle or SYSTEM_BUNDLE.is_file():
+            found["BUILD_CA"] = str(Path(bundle or SYSTEM_BUNDLE).resolve())  # whom the machine trusts, builds trust
         return found
 
     # -- inside
