@@ -1,5 +1,7 @@
 """The border: what each service's broker user must be allowed and refused, tried over real connections."""
 
+import asyncio
+import gc
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,17 @@ async def outcome_of(attempt: Attempt, stack: Stack) -> str:
 @pytest.mark.parametrize("attempt", border.attempts(load()), ids=named)
 async def test_a_user_can_do_what_it_must_and_nothing_else(attempt: Attempt, stack: Stack) -> None:
     assert await outcome_of(attempt, stack) == attempt.expected
+
+
+async def test_a_refused_connection_is_closed_and_not_left_to_the_garbage_collector(stack: Stack) -> None:
+    attempt = Attempt("payment", "notifications", "connect_to", "notifications", REFUSED)
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert await outcome_of(attempt, stack) == REFUSED
+            await asyncio.to_thread(gc.collect)  # where there is no event loop: its failure is a warning, so an error
+    finally:
+        gc.enable()
 
 
 def test_every_service_is_tried_at_every_vhost_in_every_way() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
+from aio_pika.connection import make_url
 from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelClosed,
@@ -13,7 +14,7 @@ from aiormq.exceptions import (
     InvalidFrameError,
 )
 
-from chassis.broker import EXCHANGE
+from chassis.broker import EXCHANGE, opened
 from topology.border import ALLOWED, NOT_THERE, REFUSED, Attempt
 
 TIMEOUT_SECONDS = 10.0
@@ -122,9 +123,8 @@ async def outcome(attempt: Attempt, host: str, port: int, password: str) -> str:
 
 
 async def _try(attempt: Attempt, host: str, port: int, password: str) -> str:
-    connection = await aio_pika.connect(
-        host=host, port=port, login=attempt.user, password=password, virtualhost=attempt.vhost
-    )
+    url = make_url(host=host, port=port, login=attempt.user, password=password, virtualhost=attempt.vhost)
+    connection = await opened(aio_pika.Connection(url), TIMEOUT_SECONDS)
     async with connection, connection.channel() as channel:
         await VERBS[attempt.verb](channel, attempt.target)
     return ALLOWED

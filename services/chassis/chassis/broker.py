@@ -6,10 +6,12 @@ a sentence. Connections to publish and to consume are separate, so that a blocke
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import aio_pika
+import aiormq
 from aio_pika.abc import AbstractChannel, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPConnectionError, ChannelNotFoundEntity, ProbableAuthenticationError
 from aiormq.exceptions import InvalidFrameError
 from tenacity import (
@@ -26,7 +28,14 @@ from chassis.settings import ServiceSettings
 
 EXCHANGE = "events"
 START_SECONDS = 20.0
+CONNECT_SECONDS = 5.0
 APPLY = "apply the topology with python -m topology apply"
+
+# What waits to be written. The client has ten places: who finds them taken keeps the lock of the channel, and from then
+# on each event of a batch waits for a turn of the event loop, which under load takes ten milliseconds.
+aiormq.Connection.FRAME_BUFFER_SIZE = 1000
+
+ConnectionT = TypeVar("ConnectionT", bound=aio_pika.Connection)
 
 
 class TopologyError(SystemExit):
@@ -65,16 +74,29 @@ def _while_it_starts() -> AsyncRetrying:
 
 
 async def _connect(settings: ServiceSettings, vhost: str, purpose: str) -> AbstractRobustConnection:
-    return await aio_pika.connect_robust(
+    url = make_url(
         host=settings.broker_host,
         port=settings.broker_port,
         login=settings.broker_user,
         password=settings.broker_password.get_secret_value(),
         virtualhost=vhost,
         heartbeat=settings.broker_heartbeat_seconds,
-        client_properties={"connection_name": f"{settings.broker_user} {purpose}"},
-        timeout=5,
     )
+    name = {"connection_name": f"{settings.broker_user} {purpose}"}
+    return await opened(aio_pika.RobustConnection(url, client_properties=name), CONNECT_SECONDS)
+
+
+async def opened(connection: ConnectionT, seconds: float) -> ConnectionT:
+    """This connection, connected within so many seconds; closed if that fails.
+
+    The client's own `connect` leaves a refused one to the garbage collector, which may run in a thread without a loop.
+    """
+    try:
+        await connection.connect(timeout=seconds)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 class Publisher:
@@ -140,18 +162,14 @@ class Publisher:
             await self._connection.close()
 
 
-async def open_queue(
-    connection: AbstractRobustConnection, vhost: str, name: str, prefetch: int
-) -> tuple[AbstractRobustChannel, AbstractQueue]:
-    """A channel of its own for one queue. Raises `TopologyError` if the queue is missing."""
-    channel = await connection.channel()
+async def open_queue(channel: AbstractRobustChannel, vhost: str, name: str, prefetch: int) -> AbstractQueue:
+    """Open a new channel, of its own for one queue. Raises `TopologyError` if the queue is missing."""
+    await channel
     await channel.set_qos(prefetch_count=prefetch)
     try:
-        queue = await channel.get_queue(name, ensure=True)
+        return await channel.get_queue(name, ensure=True)
     except ChannelNotFoundEntity:
         raise TopologyError(_missing("queue", name, vhost)) from None
-    assert isinstance(channel, AbstractRobustChannel)
-    return channel, queue
 
 
 async def _until_sent(publishing: Coroutine[Any, Any, object]) -> None:

@@ -17,7 +17,7 @@ from chassis.db import Database, unavailable
 from chassis.delivery import Delivery, park_malformed
 from chassis.logging import get_logger
 from chassis.pace import Pace
-from chassis.subscription import Subscription
+from chassis.subscription import BROKER_AWAY, Subscription
 
 BATCH = 50
 APART_SECONDS = 0.02  # between batches under load: a longer line makes a larger batch, and cheaper events
@@ -59,7 +59,7 @@ class Worker:
                 if not unavailable(error):
                     raise
                 await self._wait_out(error)
-            self._pace.end(full=len(batch) == BATCH)
+            self._pace.end(len(batch) / BATCH)
         await self._close()
 
     async def _next_batch(self) -> list[tuple[Subscription, Delivery]]:
@@ -97,15 +97,26 @@ class Worker:
     async def _wait_out(self, error: Exception) -> None:
         """The database is away for long: give everything back, and come back when it does."""
         get_logger().warning("the database is away, closing the channels", error=str(error))
-        await self._close()
-        self._line.clear()
+        await self._give_back()
         while not self._stopping.is_set():
             await asyncio.sleep(OUTAGE_CHECK_SECONDS * random.uniform(0.5, 1))  # noqa: S311  jitter, not cryptography
-            if await self._database.writable():
-                for subscription in self._subscriptions:
-                    await subscription.reopen(self.line_up)
+            if await self._database.writable() and await self._reopen():
                 return
 
+    async def _reopen(self) -> bool:
+        """Start deliveries again. Where the broker is away, too, everything is given back as before."""
+        try:
+            for subscription in self._subscriptions:
+                await subscription.reopen(self.line_up)
+        except BROKER_AWAY as error:
+            get_logger().warning("the database is back, but the broker is away", error=repr(error))
+            await self._give_back()
+            return False
+        return True
+
+    async def _give_back(self) -> None:
+        await self._close()
+        self._line.clear()
+
     async def _close(self) -> None:
-        for subscription in self._subscriptions:
-            await subscription.close()
+        await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))

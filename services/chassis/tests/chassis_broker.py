@@ -64,6 +64,11 @@ class Broker:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
+    async def served(self, queue: str) -> bool:
+        """Whether a queue has a consumer. Of a partition's queue the broker counts only the active one."""
+        declared = await self.channel.declare_queue(queue, passive=True)
+        return bool(declared.declaration_result.consumer_count)
+
     async def close_connections(self, purpose: str) -> int:
         """Close those connections of the vhost whose name ends with this. Returns how many there were."""
         found = [

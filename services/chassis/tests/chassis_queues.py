@@ -21,7 +21,7 @@ class Process:
     def __init__(self, worker: Worker, connection: AbstractRobustConnection) -> None:
         self.worker = worker
         self.running = asyncio.create_task(worker.run())
-        self._connection = connection
+        self.connection = connection
         self._dead = False
 
     async def stop(self) -> None:
@@ -33,7 +33,7 @@ class Process:
         """In the middle of whatever it does, and its connections with it."""
         self._dead = True
         self.running.cancel()
-        await self._connection.close()
+        await self.connection.close()
         await asyncio.gather(self.running, return_exceptions=True)
 
     async def end(self) -> None:

@@ -21,7 +21,7 @@ class Wire:
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self._losing = b""
-        self._mute = self._hanging = False
+        self._mute = self._hanging = self._refusing = False
         self.lost = 0
 
     async def __aenter__(self) -> "Wire":
@@ -56,9 +56,14 @@ class Wire:
         """Pass nothing on that the server says; what it is told still reaches it."""
         self._mute = True
 
+    def refuse(self) -> None:
+        """Break every connection, and each new one at once, until `resume`."""
+        self._refusing = True
+        self.cut()
+
     def resume(self) -> None:
         """Pass on again."""
-        self._mute = False
+        self._mute = self._refusing = False
         self._open.set()
 
     def hang(self) -> None:
@@ -70,6 +75,9 @@ class Wire:
         self._losing = statement
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refusing:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         if self._hanging:
             return
