@@ -18,15 +18,16 @@ def jittered(attempt: int, base_seconds: float, cap_seconds: float) -> float:
 
 
 class Loop:
-    """Calls `step()` when woken and at least every `pace_seconds`; again while it answers `True`.
+    """Calls `step()` when woken and at least every `pace_seconds`.
 
-    Steps are kept `apart_seconds` from each other (`Pace`), so that under load each finds a larger batch.
+    A step answers what share it did of what it could have done at once. After all of it (1) the next begins at once;
+    others are kept `apart_seconds` from each other (`Pace`), so that under load each finds a larger batch.
 
     A step that raises is logged and tried again after a jittered, growing pause. `stop` lets the running step end.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], Awaitable[bool | None]], pace_seconds: float, *, apart_seconds: float = 0.0
+        self, name: str, step: Callable[[], Awaitable[float | None]], pace_seconds: float, *, apart_seconds: float = 0.0
     ) -> None:
         self.name = name
         self._step = step
@@ -53,22 +54,22 @@ class Loop:
         while not self._stopping:
             await self._pace.keep()
             self._woken.clear()
-            again = await self._once()
-            self._pace.end()
-            if not again and not self._stopping:
+            filled = await self._once()
+            self._pace.end(filled)
+            if filled < 1 and not self._stopping:
                 await self._rest()
         self.ended.set()
 
-    async def _once(self) -> bool:
+    async def _once(self) -> float:
         try:
-            again = await self._step()
+            filled = await self._step()
         except Exception as error:  # noqa: BLE001  a loop outlives whatever its step meets
             self._failures += 1
             get_logger().warning(f"{self.name} failed, will try again", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(jittered(self._failures, BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS))
-            return True
+            return 1
         self._failures = 0
-        return bool(again)
+        return filled or 0
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):

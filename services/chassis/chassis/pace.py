@@ -4,15 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-REST_SHARE = 2.0  # of what the last step took: on a busy machine steps take long, and batches should grow
-LONGEST_REST_SECONDS = 0.25
+REST_SHARE = 5.0  # of what the last step took: on a busy machine steps take long, and batches should grow
+LONGEST_REST_SECONDS = 0.5
 
 
 class Pace:
     """Two steps begin at least `apart_seconds` after each other; the first one after a pause begins at once.
 
     A step is followed by a rest in proportion to its length, so that a machine with too much to do gets more done per
-    step, instead of more steps. Where nothing is to be kept apart, or nothing can be gained, there is no rest.
+    step, instead of more steps; and in proportion to the room it had left, because a full one gains nothing by waiting.
+    Where nothing is to be kept apart there is no rest.
     """
 
     def __init__(self, apart_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,13 +31,14 @@ class Pace:
         self._began = self._clock()
         self._next = self._began + self._apart_seconds
 
-    def end(self, *, full: bool = False) -> None:
-        """It has ended. `full` says that it could not have done more at once: then the next one begins at once."""
-        if full:
+    def end(self, filled: float = 0.0) -> None:
+        """It has ended, and did this share of what it could have done at once."""
+        if filled >= 1:
             self._next = self._began
         elif self._apart_seconds:
             now = self._clock()
-            self._next = max(self._next, now + min(LONGEST_REST_SECONDS, REST_SHARE * (now - self._began)))
+            rest = REST_SHARE * (1 - filled) * (now - self._began)
+            self._next = max(self._next, now + min(LONGEST_REST_SECONDS, rest))
 
     async def keep(self) -> None:
         """Wait until the next step may begin, and begin it."""

@@ -29,7 +29,6 @@ BATCH_PER_SHARD = 100
 PUBLISH_TIMEOUT_SECONDS = 5.0
 POLL_SECONDS = 0.5  # only for what another process committed and did not live to publish
 APART_SECONDS = 0.02  # between passes under load: a larger batch makes cheaper events
-BUSY_SECONDS = 0.02  # another process relays the shard this moment
 LOCK_CLASS = 0x0B0B  # the advisory locks' namespace
 BLOCK_BASE_SECONDS, BLOCK_CAP_SECONDS = 1.0, 60.0
 
@@ -91,23 +90,23 @@ class Relay:
         """Publish what is still there, for at most this long; the rest waits for the next start."""
         try:
             async with asyncio.timeout(seconds):
-                while (await self.publish(self._all))[1]:
+                while (await self.publish(self._all))[1] >= 1:
                     pass
         except Exception as error:  # noqa: BLE001  stopping goes on; nothing is lost, the rows stay
             get_logger().warning("the outbox could not be drained", error=repr(error))
 
-    async def _step(self) -> bool:
+    async def _step(self) -> float:
         """Relay the shards that this process wrote to, or all of them when only the clock called."""
         woken, self._woken = self._woken, set()
-        mine, more = await self.publish(sorted(woken) or self._all)
+        mine, filled = await self.publish(sorted(woken) or self._all)
         if busy := woken - mine:
             # Another process relays these this moment and may have read past our rows.
             self._woken |= busy
-            await asyncio.sleep(BUSY_SECONDS)
-        return more or bool(busy)
+            self.loop.wake()
+        return filled
 
-    async def publish(self, shards: Sequence[int]) -> tuple[set[int], bool]:
-        """One pass. Returns the shards it could lock and whether to go on; raises what broke the connection."""
+    async def publish(self, shards: Sequence[int]) -> tuple[set[int], float]:
+        """One pass. Returns the shards it could lock and how full it was; raises what broke the connection."""
         async with self._engine.begin() as connection:
             locks = await connection.execute(LOCK, {"shards": list(shards)})
             mine = {shard for shard, locked, _ in locks if locked}
@@ -125,7 +124,7 @@ class Relay:
                 await connection.execute(BLOCK, _pause(subject, reason))
         if done.broken is not None:
             raise done.broken
-        return mine, len(rows) >= BATCH_PER_SHARD  # what is committed meanwhile wakes the loop by itself
+        return mine, len(rows) / BATCH_PER_SHARD  # what is committed meanwhile wakes the loop by itself
 
     async def _send(self, rows: Sequence[Row[Any]]) -> Pass:
         orders: dict[UUID, list[Row[Any]]] = {}

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from chassis.health import internal_app
 from chassis.serving import Server
-from native import free_base
+from native.ports import ASIDE, free_base
 
 
 async def started(server: Server) -> bool:
@@ -75,7 +75,7 @@ async def test_a_request_under_way_is_answered_when_the_server_stops() -> None:
         await go_on.wait()
         return JSONResponse("done")
 
-    server = Server(Starlette(routes=[Route("/", slow)]), "127.0.0.1", free_base())
+    server = Server(Starlette(routes=[Route("/", slow)]), "127.0.0.1", free_base(ASIDE))
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: started(server))
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port_of(server)}") as http:

@@ -11,23 +11,23 @@ from chassis_kit import eventually
 import chassis.loop
 from chassis.loop import Loop, jittered
 
-MORE = object()
+MORE = 1.0
 Start = Callable[[Loop], Awaitable[None]]
 
 
 class Steps:
-    """Counts its steps; raises or has more, as the test has lined up, and then has nothing."""
+    """Counts its steps; raises or was as full as the test has lined up, and then has nothing."""
 
-    def __init__(self, *answers: Exception | object) -> None:
+    def __init__(self, *answers: Exception | float) -> None:
         self.answers = list(answers)
         self.times: list[float] = []
 
-    async def __call__(self) -> bool:
+    async def __call__(self) -> float:
         self.times.append(time.monotonic())
-        answer = self.answers.pop(0) if self.answers else None
+        answer = self.answers.pop(0) if self.answers else 0
         if isinstance(answer, Exception):
             raise answer
-        return answer is MORE
+        return answer
 
     async def are(self, count: int) -> None:
         """Wait until so many were made."""
@@ -88,8 +88,13 @@ async def test_it_steps_again_at_once_while_there_is_more(start: Start) -> None:
 
 
 async def test_steps_begin_apart_under_load_and_the_first_at_once(start: Start) -> None:
-    began = time.monotonic()
-    await start(Loop("test", steps := Steps(*[MORE] * 4), 3600, apart_seconds=0.03))
+    steps, began = Steps(), time.monotonic()
+
+    async def woken_meanwhile() -> float:
+        loop.wake()
+        return await steps()
+
+    await start(loop := Loop("test", woken_meanwhile, 3600, apart_seconds=0.03))
     await steps.are(4)
     assert steps.times[0] - began < 0.03
     assert min(later - earlier for earlier, later in zip(steps.times, steps.times[1:], strict=False)) >= 0.025

@@ -1,4 +1,4 @@
-"""Steps are kept apart, and further apart where they take long; the first after a pause begins at once."""
+"""Steps are kept apart, further where they took long, less where they were full; after a pause one begins at once."""
 
 import pytest
 
@@ -15,10 +15,10 @@ class Clock:
         return self.now
 
 
-def step(pace: Pace, clock: Clock, seconds: float) -> None:
+def step(pace: Pace, clock: Clock, seconds: float, filled: float = 0.0) -> None:
     pace.begin()
     clock.now += seconds
-    pace.end()
+    pace.end(filled)
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_the_first_step_begins_at_once(clock: Clock) -> None:
 
 def test_a_short_step_is_followed_by_the_rest_of_the_time_apart(clock: Clock) -> None:
     pace = Pace(0.02, clock)
-    step(pace, clock, 0.005)
-    assert pace.pause_seconds == pytest.approx(0.015)
+    step(pace, clock, 0.002)
+    assert pace.pause_seconds == pytest.approx(0.018)
     clock.now += 0.02
     assert pace.pause_seconds <= 0
 
@@ -56,9 +56,13 @@ def test_where_nothing_is_kept_apart_there_is_no_rest(clock: Clock) -> None:
     assert pace.pause_seconds <= 0
 
 
+def test_the_fuller_a_step_was_the_less_there_is_to_gain_from_a_rest(clock: Clock) -> None:
+    pace = Pace(0.02, clock)
+    step(pace, clock, 0.05, filled=0.8)
+    assert pace.pause_seconds == pytest.approx(0.05 * REST_SHARE * 0.2)
+
+
 def test_after_a_full_step_the_next_one_begins_at_once(clock: Clock) -> None:
     pace = Pace(0.02, clock)
-    pace.begin()
-    clock.now += 0.01
-    pace.end(full=True)
+    step(pace, clock, 0.01, filled=1)
     assert pace.pause_seconds <= 0

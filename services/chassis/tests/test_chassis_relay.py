@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import defaultdict
+from typing import Any
 from uuid import UUID
 
 import pytest
 from chassis_broker import Broker
 from chassis_kit import Noted, SettingsOf, Sql, Thing, Whispered, contract, eventually, make
+from chassis_listening import said
 from chassis_relays import Stuck, emitting, pending, relaying
 from sqlalchemy import text
 
@@ -18,6 +20,7 @@ from chassis.outbox import emit
 from chassis.relay import Relay
 
 PARTITIONS = 4
+BATCH = 300
 
 
 @pytest.fixture
@@ -83,6 +86,23 @@ async def test_a_commit_wakes_the_relay_of_its_process_without_a_poll(
             await emitting(database, 1)
             await eventually(lambda: _none_pending(sql))
     assert len(await broker.take(queue)) == 2
+
+
+async def test_a_batch_is_written_in_a_few_turns_of_the_event_loop(
+    publisher: Publisher, broker: Broker, queue: str
+) -> None:
+    """Not each event in a turn of its own: on a busy loop that is seconds for a batch."""
+    assert publisher._channel is not None
+    channel: Any = await publisher._channel.get_underlay_channel()
+    batch = said(*["word"] * BATCH)
+    publishing = asyncio.gather(*(publisher.publish(envelope, mandatory=True) for envelope in batch))
+    turns = 0
+    while channel.delivery_tag < BATCH:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns < 10
+    await publishing
+    assert len(await broker.take(queue)) == BATCH
 
 
 async def _none_pending(sql: Sql) -> bool:
@@ -159,7 +179,7 @@ async def test_a_relay_that_is_frozen_with_its_lock_stops_nobody_once_its_connec
     stuck = Stuck(settings(), broker.name)
     frozen = asyncio.create_task(Relay(contract(broker.name), frozen_database, stuck, PARTITIONS).publish([0]))
     await stuck.reached.wait()
-    assert await relay.publish(range(PARTITIONS)) == ({1, 2, 3}, False)
+    assert await relay.publish(range(PARTITIONS)) == ({1, 2, 3}, 0)
     await sql.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND granted"
     )
