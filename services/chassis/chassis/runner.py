@@ -1,8 +1,10 @@
 """The effect runner: performs effects in bounded number, and writes their results in batches, each one transaction.
 
 Effects of this process' own transactions arrive in memory, already leased; everything else (other processes' leftovers,
-retries) is found by a poll. Nothing is claimed that the other side's breaker and bulkhead would not let through, and
-what they refuse later is given back: a refused call is no attempt.
+retries) is found by a poll, which has places of its own: under a load that keeps all others taken, the old would never
+have their turn, and oldest first alone would let everybody wait until nobody wants it any more. Nothing is claimed that
+the other side's breaker and bulkhead would not let through, and what they refuse later is given back: a refused call is
+no attempt. What is to be given up needs no call, and is claimed however busy they are.
 """
 
 import asyncio
@@ -25,7 +27,7 @@ from chassis.settings import ServiceSettings
 POLL_SECONDS = 0.5
 WAITING_PER_CALL = 4  # a call that waits longer than its lease allows is left to whoever claims it next
 APART_SECONDS = 0.02  # between transactions of results under load: a larger batch makes cheaper results
-RESULTS_PER_TRANSACTION = 50
+RESULTS_PER_TRANSACTION = GIVEN_UP_PER_POLL = 50
 
 
 class Runner:
@@ -40,7 +42,8 @@ class Runner:
         self._writer = Results(database, self._steps, aggregate)
         self._lease_seconds = settings.effect_lease_seconds
         self._running: dict[asyncio.Task[None], Effect] = {}
-        self._started: Counter[Guard] = Counter()
+        self._handed_over: Counter[Guard] = Counter()
+        self._claimed: Counter[Guard] = Counter()
         self._results: list[Result] = []
         self._refused: list[Effect] = []
         self._healed: set[Guard] = set()
@@ -55,17 +58,15 @@ class Runner:
         database.session_info["runner"] = RunnerFacts(self._hand_over_room, self._lease_seconds, deadlines)
         database.listeners.append(self._take)
 
-    def _free(self, guard: Guard, per_call: int = 1) -> int:
-        """How many more calls may be taken on; none once the process is to stop."""
-        return 0 if self._stopping else max(0, per_call * guard.policy.concurrency - self._started[guard])
-
     def _hand_over_room(self, kind: str) -> int:
         """How many more effects may be leased as they are written: some wait here instead of for a poll.
 
         None but through a closed breaker: probes are the poll's.
         """
         guard = self._steps[kind].guard
-        return self._free(guard, WAITING_PER_CALL) if guard.breaker.state is State.CLOSED else 0
+        if self._stopping or guard.breaker.state is not State.CLOSED:
+            return 0
+        return max(0, WAITING_PER_CALL * guard.policy.concurrency - self._handed_over[guard])
 
     def _heard(self, guard: Guard, state: State) -> None:
         if state is State.CLOSED:
@@ -75,25 +76,24 @@ class Runner:
     def _take(self, session: Session) -> None:
         handed_over = leased(session)
         for effect in handed_over:
-            self._start(effect)
+            self._start(effect, self._handed_over)
         if len(handed_over) < len(requests(session)):
             self._left_behind = True
 
-    def _start(self, effect: Effect) -> None:
+    def _start(self, effect: Effect, places: Counter[Guard]) -> None:
         task = asyncio.create_task(self._perform(effect), name=f"effect {effect.kind}")
         self._running[task] = effect
-        self._started[self._steps[effect.kind].guard] += 1
-        task.add_done_callback(self._ended)
+        places[self._steps[effect.kind].guard] += 1
+        task.add_done_callback(partial(self._ended, places))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._started[self._steps[self._running.pop(task).kind].guard] -= 1
+    def _ended(self, places: Counter[Guard], task: asyncio.Task[None]) -> None:
+        places[self._steps[self._running.pop(task).kind].guard] -= 1
 
-    async def _poll(self) -> bool:
+    async def _poll(self) -> None:
         await self._hasten()
         for guard, kinds in self._kinds.items():
-            if free := self._free(guard):
-                await self._claim(guard, kinds, free)
-        return False
+            if not self._stopping:
+                await self._claim(guard, kinds)
 
     async def _hasten(self) -> None:
         """What waits for an other side that is well again need not wait any longer."""
@@ -103,13 +103,13 @@ class Runner:
                 await session.execute(HASTEN, {"kinds": kinds})
             self._healed -= healed
 
-    async def _claim(self, guard: Guard, kinds: Sequence[str], free: int) -> None:
-        passing = guard.breaker.room(free)
-        room = passing or free  # what is to be given up needs no call
+    async def _claim(self, guard: Guard, kinds: Sequence[str]) -> None:
+        passing = guard.breaker.room(max(0, guard.policy.concurrency - self._claimed[guard]))
+        room = passing or GIVEN_UP_PER_POLL
         async with self._database.transaction("claim", Cause.new()) as session:
             found = await claim(session, kinds, room, self._lease_seconds, callable_=passing > 0)
         for effect in found:
-            self._start(effect)
+            self._start(effect, self._claimed)
         if len(found) == room:
             self._left_behind = True  # there may be more: the next results make room and wake the poll
 
@@ -151,18 +151,19 @@ class Runner:
         metrics.EFFECT_DURATION.labels(effect.kind).observe(time.perf_counter() - started)
         return result
 
-    async def _settle_pending(self) -> bool:
+    async def _settle_pending(self) -> float:
+        """Write a batch down. Returns how full it was; what comes meanwhile wakes the loop by itself."""
         await self._give_back_refused()
         batch = self._results[:RESULTS_PER_TRANSACTION]
         if not batch:
-            return False
+            return 0
         await self._writer.write_all(batch)
         del self._results[: len(batch)]
         if self._left_behind:
             # Effects that waited for another of their order, or for room, may be due now.
             self._left_behind = False
             self.polling.wake()
-        return True
+        return len(batch) / RESULTS_PER_TRANSACTION
 
     async def stop(self, seconds: float) -> None:
         """Start no more, let running calls end for at most this long, write results, give back the other leases."""
