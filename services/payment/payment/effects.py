@@ -5,6 +5,7 @@ from typing import Any
 
 from chassis.db import Session
 from chassis.effects import Effect, request
+from chassis.logging import get_logger
 from chassis.outbox import emit
 from chassis.parking import ParkError
 from chassis.resilience import Guard
@@ -50,12 +51,18 @@ class Charge(Call):
         }
 
     async def perform(self, effect: Effect) -> ProviderCharge:
-        """The call; a refusal counts as a decline, with the provider's words as the reason."""
+        """The call; a first attempt's refusal counts as a decline, with the provider's words as the reason."""
         charge = await _or_refused(self._provider.charge(effect.subject, effect.payload))
-        return charge.model_copy(update={"status": "declined"}) if charge.status == REFUSED else charge
+        declined = charge.status == REFUSED and effect.attempt == 1
+        return charge.model_copy(update={"status": "declined"}) if declined else charge
 
     async def settle(self, effect: Effect, outcome: ProviderCharge, session: Session) -> None:
-        """captured or declined."""
+        """captured or declined; a refusal that is neither is given up."""
+        if outcome.status == REFUSED:
+            # It says nothing of the attempts before it: one of them may have taken the money, its answer was lost.
+            get_logger().warning("a repeated charge was refused, it is voided", reason=outcome.decline_reason)
+            await self.give_up(effect, session)
+            return
         payment = await _payment(effect, session)
         if not payment.apply(f"charge.{outcome.status}", outcome.decline_reason):
             return
@@ -65,7 +72,7 @@ class Charge(Call):
             emit(session, payment, PaymentDeclined.of(payment))
 
     async def give_up(self, effect: Effect, session: Session) -> None:
-        """The provider could not be reached in time: make sure that nothing was or will be taken."""
+        """Nobody knows whether the provider took the money: make sure that nothing was or will be taken."""
         payment = await _payment(effect, session)
         if payment.apply("charge.given_up", PROVIDER_UNAVAILABLE):
             request(session, payment, VOID, {})

@@ -4,19 +4,24 @@ Every call names the charge by our own key, the order's id, so that a repetition
 it with the charge as it is now.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import aiohttp
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from chassis import tracing
 from chassis.effects import TryLater
 
 LEDGER_PAGE = 1000
+# What reads has no guard with a time limit around it, as charges, voids and refunds have.
+READ_SECONDS = 5.0
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Charge(BaseModel):
@@ -84,26 +89,27 @@ class Provider:
 
     async def look_up(self, key: UUID) -> Charge | None:
         """The charge as it is now; `None` if the provider never heard of it."""
-        status, content = await self._ask("GET", f"/v1/charges/{key}")
-        return None if status == 404 else Charge.model_validate_json(content)
+        status, content = await self._get(f"/v1/charges/{key}")
+        return None if status == 404 else _understood(Charge, status, content)
 
     async def ledger(self, day: date) -> AsyncIterator[list[LedgerEntry]]:
         """The ledger's entries of a UTC day, in pages, oldest first."""
         after: int | None = 0
         while after is not None:
             path = f"/v1/ledger?day={day}&after={after}&limit={LEDGER_PAGE}"
-            status, content = await self._ask("GET", path)
-            if status != 200:
-                raise RefusedError(f"the provider answered {status}: {content.decode(errors='replace')[:500]}")
-            page = LedgerPage.model_validate_json(content)
+            page = _understood(LedgerPage, *await self._get(path))
             yield page.entries
             after = page.next
 
     async def _post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Charge:
-        status, content = await self._ask("POST", path, body, headers)
-        if status >= 400:
-            raise RefusedError(f"the provider answered {status}: {content.decode(errors='replace')[:500]}")
-        return Charge.model_validate_json(content)
+        return _understood(Charge, *await self._ask("POST", path, body, headers))
+
+    async def _get(self, path: str) -> tuple[int, bytes]:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await self._ask("GET", path)
+        except TimeoutError as error:
+            raise TryLater(f"the provider did not answer within {READ_SECONDS:g} s") from error
 
     async def _ask(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
@@ -119,3 +125,13 @@ class Provider:
         if answer.status in (408, 425, 429) or answer.status >= 500:
             raise TryLater(f"the provider answered {answer.status}")
         return answer.status, content
+
+
+def _understood(model: type[Answer], status: int, content: bytes) -> Answer:
+    """An answer as what it should be. Raises `RefusedError`, or `TryLater` where it is something else."""
+    if status >= 400:
+        raise RefusedError(f"the provider answered {status}: {content.decode(errors='replace')[:500]}")
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise TryLater(f"the provider's answer {status} is no {model.__name__}") from error

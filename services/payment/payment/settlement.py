@@ -1,12 +1,14 @@
 """The daily settlement: what moved by our books and by the provider's ledger, side by side, and every difference.
 
 A batch beside the stream: it finds what the stream cannot know of itself. Payments are compared one by one, not sums,
-and wherever the other side booked one: around midnight the two clocks may put it into different days. The result of a
-day is one row, written whole by one transaction: run again, it is replaced; killed half-way, it is as it was.
+and wherever the other side booked one: around midnight the two clocks may put it into different days. No transaction is
+open while the provider is asked. The result of a day is one row, written whole by one transaction: run again, it is
+replaced; killed half-way, it is as it was.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -15,6 +17,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row, func, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db import Database, Session
 from payment.models import Settlement
@@ -23,8 +26,7 @@ from payment.provider import Charge, LedgerEntry, Provider
 Kind = Literal["capture", "refund"]
 KINDS: tuple[Kind, Kind] = ("capture", "refund")
 
-# The lock goes with the transaction; the queries between the provider's pages keep that from being idle for long.
-ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('settlement'))")
+ALONE = text("SELECT pg_try_advisory_lock(hashtext('settlement'))")
 BOOKED = text("""
     SELECT id, status, amount_cents, currency,
            captured_at >= day.since AND captured_at < day.until AS capture,
@@ -90,30 +92,51 @@ class BusyError(Exception):
 
 async def settle(database: Database, provider: Provider, day: date) -> Settlement:
     """Compare a UTC day and keep the result. Raises `BusyError`, or `TryLater` while the provider is away."""
-    async with database.transaction("settlement") as session:
-        if not await session.scalar(ALONE):
-            raise BusyError
-        books = Books(await _booked(session, day))
-        for (_, kind), row in books.ours.items():
-            books.count("ours", kind, row.currency, row.amount_cents)
-        async for entries in provider.ledger(day):
-            await _compare_page(session, books, [entry for entry in entries if entry.kind in KINDS])
-        for key, kind in books.ours.keys() - books.seen:
-            _compare_charge(books, key, kind, await provider.look_up(UUID(key)))
-        for entry in books.called_off:
-            charge = await provider.look_up(UUID(entry.key))
-            if charge is None or charge.status not in GIVEN_BACK:
-                books.differ(entry.key, "capture", None, entry.amount_cents)
-        return await _keep(session, day, books)
+    async with alone(database) as connection:
+        books = await _read(connection, provider, day)
+        async with database.transaction("settlement") as session:
+            return await _keep(session, day, books)
 
 
-async def _booked(session: Session, day: date) -> dict[tuple[str, Kind], Row[Any]]:
-    rows = (await session.execute(BOOKED, {"day": day})).all()
+@asynccontextmanager
+async def alone(database: Database) -> AsyncIterator[AsyncConnection]:
+    """Nobody else settles within the block. Raises `BusyError`.
+
+    The lock is the connection's, not a transaction's: the server ends one that is idle for as long as a slow provider
+    takes. The connection is not used again, so that the lock ends with it however the block does.
+    """
+    async with database.engines["primary"].connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            if not await connection.scalar(ALONE):
+                raise BusyError
+            yield connection
+        finally:
+            await connection.invalidate()
+
+
+async def _read(connection: AsyncConnection, provider: Provider, day: date) -> Books:
+    books = Books(await _booked(connection, day))
+    for (_, kind), row in books.ours.items():
+        books.count("ours", kind, row.currency, row.amount_cents)
+    async for entries in provider.ledger(day):
+        await _compare_page(connection, books, [entry for entry in entries if entry.kind in KINDS])
+    for key, kind in books.ours.keys() - books.seen:
+        _compare_charge(books, key, kind, await provider.look_up(UUID(key)))
+    for entry in books.called_off:
+        charge = await provider.look_up(UUID(entry.key))
+        if charge is None or charge.status not in GIVEN_BACK:
+            books.differ(entry.key, "capture", None, entry.amount_cents)
+    return books
+
+
+async def _booked(connection: AsyncConnection, day: date) -> dict[tuple[str, Kind], Row[Any]]:
+    rows = (await connection.execute(BOOKED, {"day": day})).all()
     return {(str(row.id), kind): row for row in rows for kind in KINDS if getattr(row, kind)}
 
 
-async def _compare_page(session: Session, books: Books, entries: list[LedgerEntry]) -> None:
-    known = await _known(session, {entry.key for entry in entries})
+async def _compare_page(connection: AsyncConnection, books: Books, entries: list[LedgerEntry]) -> None:
+    known = await _known(connection, {entry.key for entry in entries})
     for entry in entries:
         kind: Kind = "capture" if entry.kind == "capture" else "refund"
         books.count("theirs", kind, entry.currency, entry.amount_cents)
@@ -127,8 +150,8 @@ async def _compare_page(session: Session, books: Books, entries: list[LedgerEntr
             books.differ(entry.key, kind, payment.amount_cents, entry.amount_cents)
 
 
-async def _known(session: Session, keys: Iterable[str]) -> dict[str, Row[Any]]:
-    rows = await session.execute(KNOWN, {"ids": [key for key in keys if _is_id(key)]})
+async def _known(connection: AsyncConnection, keys: Iterable[str]) -> dict[str, Row[Any]]:
+    rows = await connection.execute(KNOWN, {"ids": [key for key in keys if _is_id(key)]})
     return {str(row.id): row for row in rows}
 
 

@@ -5,7 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
+import asyncpg
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from chassis import faults
 from chassis.connect import AccessDeniedError, NoNodeError
@@ -18,6 +20,7 @@ from payment.settings import Settings
 from payment.settlement import BusyError, settle
 
 PACE_SECONDS = 60.0
+DATABASE_FAILED = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 AFTER = timedelta(minutes=30)  # by then what was under way at midnight is done with
 
 
@@ -53,6 +56,10 @@ def main() -> None:
         raise SystemExit("another process settles this moment: try again") from None
     except (TryLater, RefusedError, NoNodeError, AccessDeniedError) as error:
         raise SystemExit(f"{arguments.day} was not settled, nothing has changed: {error}") from None
+    except DATABASE_FAILED as error:
+        reason = f"{getattr(error, 'orig', None) or error}".partition("\n")[0]
+        # A commit whose answer was lost may have been made.
+        raise SystemExit(f"{arguments.day} is settled whole or as it was before, run it again: {reason}") from None
     print("\n".join(report(settlement)))
     raise SystemExit(1 if settlement.differences else 0)
 

@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import pytest
+from aiohttp import web
 from sqlalchemy import text
 
 from chassis.db import Database
@@ -17,10 +20,10 @@ from chassis.effects import TryLater
 from chassis.events import uuid7
 from native import Stack
 from payment.models import Settlement
-from payment.provider import Provider
-from payment.settlement import ALONE, BusyError, settle
+from payment.provider import Provider, RefusedError
+from payment.settlement import BusyError, alone, settle
 from payment.settling import daily, report
-from provider.testing import RunningProvider
+from provider.testing import RunningProvider, free_port
 
 CENTS = 1250
 ADD = text("""
@@ -164,10 +167,10 @@ async def test_a_day_settled_again_is_replaced(payments: Database, provider: Pro
 
 
 async def test_one_instance_settles_at_a_time(payments: Database, provider: Provider, today: date) -> None:
-    async with payments.transaction("upkeep") as session:
-        assert await session.scalar(ALONE)
+    async with alone(payments):
         with pytest.raises(BusyError):
             await settle(payments, provider, today)
+    await settle(payments, provider, today)
 
 
 async def test_while_the_provider_is_away_nothing_is_settled(payments: Database, today: date) -> None:
@@ -177,6 +180,77 @@ async def test_while_the_provider_is_away_nothing_is_settled(payments: Database,
             await settle(payments, away, day)
     async with payments.query("primary") as session:
         assert await session.get(Settlement, day) is None
+
+
+@asynccontextmanager
+async def slow(running: RunningProvider, milliseconds: int) -> AsyncIterator[None]:
+    """Look-ups take this long."""
+    async with aiohttp.ClientSession(running.url) as http:
+        await (await http.put("/faults", json={"latency_ms": milliseconds})).read()
+        try:
+            yield
+        finally:
+            await (await http.put("/faults", json={})).read()
+
+
+@contextmanager
+def configured(stack: Stack, setting: str, value: str) -> Iterator[None]:
+    """Connections that are made meanwhile have this setting."""
+    stack.sql(f'ALTER DATABASE "alone_payment" SET {setting} = {value}')
+    try:
+        yield
+    finally:
+        stack.sql(f'ALTER DATABASE "alone_payment" RESET {setting}')
+
+
+async def test_a_slow_provider_costs_no_session_because_none_is_idle_in_a_transaction(
+    payments: Database, running: RunningProvider, provider: Provider, stack: Stack, today: date
+) -> None:
+    lost = [await book(payments, "captured") for _ in range(3)]
+    await payments.close()
+    with configured(stack, "idle_in_transaction_session_timeout", "200"):
+        async with slow(running, 400):
+            settlement = await settle(payments, provider, today)
+    await payments.close()
+    assert found(settlement, *lost) == {id_: {("capture", "missing there")} for id_ in lost}
+
+
+async def test_a_look_up_has_a_time_limit(
+    payments: Database, running: RunningProvider, provider: Provider, today: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await book(payments, "captured")
+    monkeypatch.setattr("payment.provider.READ_SECONDS", 0.2)
+    async with slow(running, 2000):
+        with pytest.raises(TryLater, match=r"did not answer within 0\.2 s"):
+            await settle(payments, provider, today)
+
+
+@asynccontextmanager
+async def answering(status: int, content: str) -> AsyncIterator[Provider]:
+    """A provider that always says the same."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=content)
+
+    runner = web.AppRunner(application := web.Application())
+    application.router.add_get("/{path:.*}", answer)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port := free_port()).start()
+    async with Provider(f"http://127.0.0.1:{port}", 1) as provider:
+        yield provider
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error"),
+    [(401, "who are you?", RefusedError), (200, "<html>", TryLater), (200, "{}", TryLater)],
+)
+async def test_an_answer_that_is_none_is_an_error_that_the_command_knows(
+    status: int, content: str, error: type[Exception]
+) -> None:
+    async with answering(status, content) as provider:
+        with pytest.raises(error, match=f"{status}"):
+            await provider.look_up(uuid7())
 
 
 async def test_yesterday_is_settled_once(payments: Database, provider: Provider, today: date) -> None:
@@ -230,6 +304,24 @@ async def test_the_command_killed_half_way_has_changed_nothing_and_may_be_run_ag
     assert f"capture {lost}: missing there" in again.stdout
     async with payments.query("primary") as session:
         assert found(await session.get_one(Settlement, today), lost) == {lost: {("capture", "missing there")}}
+
+
+async def test_the_command_ends_with_a_sentence_where_the_provider_is_away(
+    payments: Database, running: RunningProvider, stack: Stack, today: date, tmp_path: Path
+) -> None:
+    ended = command(stack, running, f"{today}", tmp_path, QS_PROVIDER_URL=f"http://127.0.0.1:{free_port()}")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert f"{today} was not settled, nothing has changed: " in ended.stderr
+
+
+async def test_the_command_ends_with_a_sentence_where_the_database_fails(
+    payments: Database, running: RunningProvider, stack: Stack, today: date, tmp_path: Path
+) -> None:
+    with configured(stack, "default_transaction_read_only", "on"):
+        ended = command(stack, running, f"{today}", tmp_path)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert "run it again: " in ended.stderr
+    assert "read-only transaction" in ended.stderr
 
 
 @pytest.mark.parametrize(("day", "says"), [("yesterday", "invalid _day value"), ("2999-01-01", "has not come yet")])

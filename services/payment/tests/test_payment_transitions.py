@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from payment.events import OrderCancelled, OrderPlaced
 from payment.handlers import consumer
 from payment.models import PROVIDER_UNAVAILABLE, TRANSITIONS, Payment
 from payment.provider import Charge as Answer
-from payment.provider import Provider
+from payment.provider import Provider, RefusedError
 
 STATES = ("pending", "captured", "declined", "voiding", "voided", "refunding", "refunded")
 STAY, PARK = "stay", "park"
@@ -112,10 +113,14 @@ async def when(session: Session, payment: Payment | None, event: str) -> Payment
     return await session.locked(Payment, id_)
 
 
+def attempt_at(id_: UUID, kind: str, attempt: int = 1) -> Effect:
+    return Effect(uuid7(), kind, id_, id_, {}, partition=1, attempt=attempt, correlation_id=uuid7(), causation_id=None)
+
+
 async def settle(session: Session, id_: UUID, event: str) -> None:
     """The runner brings a result."""
     kind = event.partition(".")[0]
-    effect = Effect(uuid7(), kind, id_, id_, {}, partition=1, attempt=1, correlation_id=uuid7(), causation_id=None)
+    effect = attempt_at(id_, kind)
     if event == "charge.given_up":
         await STEPS[kind].give_up(effect, session)
     else:
@@ -149,6 +154,51 @@ async def test_giving_up_is_told_as_a_decline_because_the_order_waits(session: S
     payment = await given(session, "voiding", PROVIDER_UNAVAILABLE)
     await when(session, payment, "void.done")
     assert [one.type for one in emitted(session)] == ["payment.declined.v1"]
+
+
+class Refusing(Provider):
+    """A provider that answers every charge with a 4xx: a rotated credential, a wrong route."""
+
+    async def charge(self, key: UUID, body: dict[str, Any]) -> Answer:
+        raise RefusedError(f"the provider answered 401 for {key}")
+
+
+async def refused_charge(session: Session, attempt: int) -> Payment:
+    """A pending payment after this attempt at its charge was refused."""
+    payment = await given(session, "pending")
+    assert payment is not None
+    effect = attempt_at(payment.id, "charge", attempt)
+    step = Charge(Refusing("http://127.0.0.1:9", connections=1), GUARD, give_up_seconds=2)
+    await step.settle(effect, await step.perform(effect), session)
+    await session.prepare()
+    return payment
+
+
+async def test_a_charge_refused_at_its_first_attempt_is_declined_in_the_providers_words(session: Session) -> None:
+    payment = await refused_charge(session, attempt=1)
+    assert payment.status == "declined"
+    assert "answered 401" in (payment.reason or "")
+    assert requests(session) == []
+    assert [one.type for one in emitted(session)] == ["payment.declined.v1"]
+
+
+async def test_a_charge_refused_later_is_voided_because_an_earlier_attempt_may_have_taken_the_money(
+    session: Session,
+) -> None:
+    payment = await refused_charge(session, attempt=2)
+    assert (payment.status, payment.reason) == ("voiding", PROVIDER_UNAVAILABLE)
+    assert [request.kind for request in requests(session)] == ["void"]
+    assert emitted(session) == []
+    await when(session, payment, "void.done")
+    assert payment.status == "voided"
+    assert [one.type for one in emitted(session)] == ["payment.declined.v1"]
+
+
+async def test_a_decline_is_one_at_any_attempt(session: Session) -> None:
+    payment = await given(session, "pending")
+    assert payment is not None
+    await STEPS["charge"].settle(attempt_at(payment.id, "charge", 2), OUTCOMES["charge.declined"], session)
+    assert (payment.status, payment.reason) == ("declined", "card_declined")
 
 
 async def test_cancelling_ends_the_charge_under_way(session: Session) -> None:
