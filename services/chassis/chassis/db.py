@@ -117,10 +117,16 @@ def _learn_position(connection: Any, record: Any) -> None:
 def transient(error: BaseException) -> bool:
     """Whether the same transaction may succeed when run again as a whole."""
     if isinstance(error, DBAPIError):
-        cause: Any = error.orig
-        state = getattr(cause, "sqlstate", None) or ""
-        return error.connection_invalidated or state.startswith("08") or state in TRANSIENT_STATES
-    return isinstance(error, NoNodeError | ConnectionError | asyncpg.InterfaceError | asyncpg.CannotConnectNowError)
+        return error.connection_invalidated or _passes(error.orig)
+    if isinstance(error, asyncpg.PostgresError):  # where the driver was spoken to directly, nothing wraps it
+        return _passes(error)
+    return isinstance(error, NoNodeError | ConnectionError | asyncpg.InterfaceError)
+
+
+def _passes(cause: BaseException | None) -> bool:
+    """Whether the state that the server gave, or the driver in its name, is one that ends by itself."""
+    state: str = getattr(cause, "sqlstate", None) or ""
+    return state.startswith("08") or state in TRANSIENT_STATES
 
 
 def retrying() -> AsyncRetrying:

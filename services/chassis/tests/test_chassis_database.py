@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import asyncpg
 import pytest
 from chassis_kit import Note, Noted, Sql, Thing, eventually, make
 from sqlalchemy import event, text
@@ -11,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 import chassis.db
 from chassis.connect import NoNodeError
-from chassis.db import Database, Session, retrying
+from chassis.db import Database, Session, retrying, transient
 from chassis.events import uuid7
 from chassis.outbox import emit
+from chassis.reads import driver_of
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{}'; END $$"
 
@@ -127,6 +129,18 @@ async def test_a_process_that_was_frozen_until_its_transaction_was_ended_runs_it
                     time.sleep(0.3)  # noqa: ASYNC251  the whole process stands still, as under SIGSTOP
                 await write(session, f"attempt {attempts}")
     assert await words(sql) == ["attempt 2", "attempt 2"]
+
+
+async def test_what_the_driver_says_by_itself_is_judged_by_its_state_too(database: Database) -> None:
+    async with database.query("primary") as session:
+        driver = await driver_of(session)
+        for state, again in (("40001", True), ("08003", True), ("57P03", True), ("23505", False), ("57014", False)):
+            with pytest.raises(asyncpg.PostgresError) as raised:
+                await driver.execute(RAISE.format(state))
+            assert transient(raised.value) is again, state
+        with pytest.raises(asyncpg.PostgresError) as raised:
+            await driver.fetchval("SELECT pg_terminate_backend(pg_backend_pid())")
+        assert transient(raised.value)
 
 
 async def test_retrying_ends_at_its_deadline(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from chassis_wire import wire_to_postgres
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
+import chassis.consistency
 import chassis.reads
 from bearer import Tokens
 from chassis.consistency import ANYTHING, HEADER, PRIMARY_ONLY, needed, token_of
@@ -223,6 +224,15 @@ async def test_over_http_a_token_leads_past_a_replica_that_stands_still(shop: Sh
     assert (with_token.status, with_token.headers["x-served-by"]) == (200, "primary")
     foreign = await shop.ask("GET", path, headers={HEADER: "made-up"})
     assert (foreign.status, foreign.headers["x-served-by"]) == (200, "primary")
+
+
+async def test_over_http_a_replica_that_ends_the_session_that_waits_for_it_costs_no_error(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await shop.make()
+    monkeypatch.setattr(chassis.consistency, "REPLAYED", "SELECT pg_terminate_backend(pg_backend_pid())")
+    answer = await shop.ask("GET", f"/things/{made.body['id']}", headers={HEADER: made.headers[HEADER.lower()]})
+    assert (answer.status, answer.headers.get("x-served-by")) == (200, "primary")
 
 
 async def test_over_http_a_replay_of_the_answer_has_a_token_too(shop: Shop, replica: Sql) -> None:
