@@ -1,11 +1,12 @@
 """Republishing what was published before, to one subscriber only: for a new one, or one that lost its queue.
 
 Events go to the subscriber's own binding (`payment.p03.#`), so nobody else sees them again; its inbox knows what it has
-handled already. Older than the inbox remembers they are refused: it could not tell a repetition.
+handled already, because an inbox remembers for longer than an outbox keeps. A time from which part of the events is
+already dropped is refused: less than what was asked for would look like all of it.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -14,7 +15,7 @@ from chassis.broker import Publisher
 from chassis.db import Database
 from chassis.events import Contract
 from chassis.relay import envelope_of
-from chassis.schema import INBOX_RETENTION_DAYS
+from chassis.schema import OUTBOX_RETENTION_DAYS
 
 BATCH = 500
 
@@ -23,11 +24,12 @@ PUBLISHED = text("""
     FROM outbox WHERE published_at IS NOT NULL AND created_at >= :since AND type = ANY(CAST(:types AS text[]))
     ORDER BY seq
 """)
-TOO_OLD = text("SELECT CAST(:since AS timestamptz) < now() - make_interval(days => :days)")
+# The first day that upkeep has not dropped; an outbox's days are UTC's.
+EARLIEST = text("SELECT CAST(current_date - CAST(:days AS int) AS timestamp) AT TIME ZONE 'UTC'")
 
 
 class TooOldError(SystemExit):
-    """The inbox no longer remembers that time: printed as one sentence, with exit status 1."""
+    """The outbox no longer has all of that time: printed as one sentence, with exit status 1."""
 
 
 async def published_since(
@@ -36,8 +38,12 @@ async def published_since(
     """What was published since then and the subscriber listens to. Raises `TooOldError`."""
     types = [event.type for event in subscriber.consumes.get(publisher.vhost, ())]
     async with database.query("primary") as session:
-        if await session.scalar(TOO_OLD, {"since": since, "days": INBOX_RETENTION_DAYS}):
-            raise TooOldError(f"--since: an inbox remembers {INBOX_RETENTION_DAYS} days; choose a later time")
+        earliest: datetime = (await session.execute(EARLIEST, {"days": OUTBOX_RETENTION_DAYS})).scalar_one()
+        if since < earliest:
+            raise TooOldError(
+                f"--since: an outbox keeps {OUTBOX_RETENTION_DAYS} days, so that it has all events only from"
+                f" {earliest.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} on; choose that time or a later one"
+            )
         return (await session.execute(PUBLISHED, {"since": since, "types": types})).all()
 
 

@@ -87,7 +87,10 @@ async def _parked(arguments: argparse.Namespace, database: Database) -> None:
         print(f"{len(await parked.drop(database, arguments.id))} dropped")
     else:
         consumer = importlib.import_module(f"{arguments.service}.handlers").consumer
-        print(f"{len(await parked.replay(database, consumer, arguments.id))} replayed")
+        try:
+            print(f"{len(await parked.replay(database, consumer, arguments.id))} replayed")
+        except parked.ReplayError as error:
+            raise SystemExit(str(error)) from None
 
 
 async def _pending(database: Database) -> None:

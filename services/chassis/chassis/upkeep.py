@@ -47,7 +47,11 @@ MAKE_DAYS = text("SELECT make_days(current_date, :days)")
 DROP_DAYS = text("SELECT drop_days(:parent, CAST(current_date - CAST(:days AS int) AS date))")
 DROP_KEYS = text("DELETE FROM idempotency WHERE created_at < now() - make_interval(days => :days)")
 DROP_SUSPECTS = text("DELETE FROM suspects WHERE tried_at < now() - make_interval(days => :days)")
-DROP_EFFECTS = text("DELETE FROM effects WHERE done_at < now() - make_interval(days => :days)")
+# What is parked may be replayed after any time, and that is its effect's row.
+DROP_EFFECTS = text("""
+    DELETE FROM effects WHERE done_at < now() - make_interval(days => :days)
+      AND NOT EXISTS (SELECT FROM parked WHERE parked.id = effects.id)
+""")
 
 
 class Upkeep:

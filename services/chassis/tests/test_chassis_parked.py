@@ -1,6 +1,9 @@
 """What a person does with what is parked: replay it in order, or drop it; then the order goes on."""
 
 import asyncio
+import sys
+from argparse import Namespace
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -9,11 +12,10 @@ from chassis_kit import SettingsOf, Sql, Thing, eventually
 from chassis_listening import Listening, noted, said
 
 import chassis.consumer
-from chassis import parked
-from chassis.consumer import HandlerError
+from chassis import operate, parked
 from chassis.db import Database
 from chassis.events import uuid7
-from chassis.parking import ParkError
+from chassis.parked import ReplayError
 from chassis.results import Result
 from chassis.runner import Runner
 
@@ -35,10 +37,10 @@ async def park(database: Database, listening: Listening, *words: str, order: UUI
     return [event.id for event in events]
 
 
-async def repair(sql: Sql, id_: UUID) -> None:
+async def repair(sql: Sql, id_: UUID, word: str = "repaired") -> None:
     """What was impossible has become possible."""
-    await sql.execute("UPDATE parked SET body = convert_to(replace(convert_from(body, 'utf8'), 'park', 'repaired'), "
-                      "'utf8') WHERE id = $1", id_)  # fmt: skip
+    await sql.execute("UPDATE parked SET body = convert_to(replace(convert_from(body, 'utf8'), 'park', $2), "
+                      "'utf8') WHERE id = $1", id_, word)  # fmt: skip
 
 
 async def in_quarantine(sql: Sql) -> list[UUID]:
@@ -64,12 +66,69 @@ async def test_what_cannot_be_replayed_stays_parked_with_all_that_is_behind_it(
 ) -> None:
     order = uuid7()
     ids = await park(database, listening, "second", order=order)
-    with pytest.raises(HandlerError) as error:
+    with pytest.raises(ReplayError, match=r"^0 replayed") as error:
         await parked.replay(database, listening.consumer)
-    assert isinstance(error.value.__cause__, ParkError)
+    assert error.value.failed == {ids[0]: "ParkError: impossible"}
     assert await noted(sql) == []
     assert [row["id"] for row in await sql.fetch("SELECT id FROM parked ORDER BY position")] == ids
     assert await in_quarantine(sql) == [order]
+
+
+async def test_an_order_that_cannot_be_replayed_does_not_stop_the_others(
+    database: Database, sql: Sql, listening: Listening
+) -> None:
+    first, stuck, malformed, last = uuid7(), uuid7(), uuid7(), uuid7()
+    mended = await park(database, listening, "second", order=first)
+    broken = await park(database, listening, "behind", order=stuck)
+    await sql.execute("INSERT INTO parked (id, source, type, body, reason) VALUES ($1, 's', 't', 'x', 'r')", malformed)
+    mended += await park(database, listening, "fourth", order=last)
+    for id_ in (mended[0], mended[2]):
+        await repair(sql, id_)
+    with pytest.raises(ReplayError, match=r"^4 replayed") as error:
+        await parked.replay(database, listening.consumer)
+    assert error.value.done == mended
+    assert set(error.value.failed) == {broken[0], malformed}
+    assert await noted(sql) == ["repaired", "second", "repaired", "fourth"]
+    assert [row["id"] for row in await sql.fetch("SELECT id FROM parked ORDER BY position")] == [*broken, malformed]
+    assert await in_quarantine(sql) == [stuck]
+
+
+async def test_a_replay_waits_for_the_database_and_ends_where_it_stays_away(
+    database: Database, sql: Sql, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [(await park(database, listening, order=uuid7()))[0] for _ in range(3)]
+    for id_, word in zip(ids, ("a", "transient", "c"), strict=True):
+        await repair(sql, id_, word)
+    listening.transient_failures = 1000
+    monkeypatch.setattr("chassis.parked.PATIENCE_SECONDS", 0.2)
+    with pytest.raises(ReplayError) as error:
+        await parked.replay(database, listening.consumer)
+    assert (error.value.done, list(error.value.failed)) == (ids[:1], ids[1:2])
+    assert listening.calls["transient"] > 1
+    listening.transient_failures = listening.calls["transient"] + 1
+    assert await parked.replay(database, listening.consumer) == ids[1:]
+
+
+@pytest.mark.parametrize("failing", [True, False])
+async def test_the_command_says_in_one_sentence_what_could_not_be_replayed(
+    settings: SettingsOf,
+    database: Database,
+    listening: Listening,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    failing: bool,
+) -> None:
+    ids = await park(database, listening, order=uuid7()) if failing else []
+    handlers = SimpleNamespace(consumer=listening.consumer)
+    monkeypatch.setitem(sys.modules, "maker.handlers", handlers)
+    arguments = Namespace(command="parked", action="replay", service="maker", id=None, dry_run=False)
+    if failing:
+        with pytest.raises(SystemExit, match=f"^0 replayed; these stay parked, .*: {ids[0]} .ParkError: impossible.$"):
+            await operate._run(arguments, settings())
+    else:
+        await operate._run(arguments, settings())
+        assert capsys.readouterr().out == "0 replayed\n"
 
 
 async def test_a_replay_of_a_later_event_begins_with_the_earlier_ones_of_its_order(
@@ -149,6 +208,20 @@ async def test_a_replayed_effect_is_performed_again(
     async with start(database, Call(), settings()):
         await eventually(lambda: _is_noted(sql, ["ok"]))
     assert await in_quarantine(sql) == []
+
+
+async def test_an_effect_whose_row_is_gone_stays_parked_instead_of_being_replayed_into_nothing(
+    database: Database, settings: SettingsOf, sql: Sql, listening: Listening
+) -> None:
+    runner = Runner(database, [Call()], Thing, settings())
+    database.session_info.clear()
+    await ask(database)
+    runner._results.append(Result((await claimed(database))[0], "bug"))
+    await runner._settle_pending()
+    await sql.execute("DELETE FROM effects")
+    with pytest.raises(ReplayError, match="does not exist any more"):
+        await parked.replay(database, listening.consumer)
+    assert await sql.fetchval("SELECT count(*) FROM parked") == 1
 
 
 async def _is_noted(sql: Sql, words: list[str]) -> bool:

@@ -111,6 +111,17 @@ async def test_an_effect_that_is_not_done_is_never_forgotten(database: Database,
     assert await sql.fetchval("SELECT count(*) FROM effects") == 1
 
 
+async def test_an_effect_that_is_parked_is_kept_for_its_replay(database: Database, sql: Sql) -> None:
+    await ask(database, count=2)
+    await sql.execute("UPDATE effects SET done_at = now() - interval '1 year', outcome = 'parked'")
+    waiting = await sql.fetchval("SELECT id FROM effects LIMIT 1")
+    await sql.execute(
+        "INSERT INTO parked (id, source, type, body, reason) VALUES ($1, 'effect', 'call', '', 'refused')", waiting
+    )
+    await Upkeep(database)._keep()
+    assert [row["id"] for row in await sql.fetch("SELECT id FROM effects")] == [waiting]
+
+
 async def test_a_session_that_froze_in_the_middle_of_a_statement_is_ended(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
