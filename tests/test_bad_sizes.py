@@ -1,5 +1,6 @@
 """A request body has at most 64 KiB, at the edge and at the service itself, however its length is told."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,8 @@ from outside.shop import Shop, email_of, fresh
 
 LIMIT_BYTES = 64 * 1024
 PART_BYTES = 10_000
+DRIBBLE_SECONDS = 0.5
+GIVEN_UP_SECONDS = 20  # the edge waits for five
 
 
 def order(customer: str, sku: str, size: int) -> bytes:
@@ -99,3 +102,19 @@ async def test_a_body_without_end_is_not_read_to_its_end(
         except aiohttp.ClientError:
             return  # the connection was closed while we were still sending: that is an answer, too
     assert_refused(answer, 413)
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 60000", b"Transfer-Encoding: chunked"])
+async def test_a_client_that_dribbles_its_body_is_given_up_before_a_service_hears_of_it(
+    length: bytes, stack: Stack
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.ports["edge"])
+    writer.write(b"POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n" + length + b"\r\n\r\n")
+    answering = asyncio.create_task(reader.readuntil(b"\r\n"))
+    async with asyncio.timeout(GIVEN_UP_SECONDS):
+        while not answering.done():
+            writer.write(b"1\r\n \r\n")
+            await asyncio.wait([answering], timeout=DRIBBLE_SECONDS)
+    writer.close()
+
+    assert answering.result().startswith(b"HTTP/1.1 408 ")  # without a token a service would say 401

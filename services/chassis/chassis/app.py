@@ -1,7 +1,8 @@
 """The composition of a service: one process that answers HTTP, relays, consumes, performs effects and sweeps.
 
-Shutdown, in this order, each step bounded: unready, so that the edge looks elsewhere; the consumers end their batch and
-close their channels; HTTP ends; effects end or give back their leases; the relay drains; the pools close.
+Shutdown, in this order, each step bounded: as before for a moment, so that the edge finds a neighbour that has just
+started; unready, so that the edge looks elsewhere; the consumers end their batch and close their channels; HTTP ends;
+effects end or give back their leases; the relay drains; the pools close.
 """
 
 import asyncio
@@ -46,7 +47,10 @@ from chassis.throttle import Throttle
 from chassis.upkeep import Upkeep
 from chassis.worker import Worker
 
-EDGE_NOTICES_SECONDS = 2.0  # the edge asks /readyz once a second
+# A rolling update stops an instance as soon as its neighbour is ready. The edge asks twice a second who was away and
+# may not know that yet; were it to drop this one first, there would be nobody.
+EDGE_FINDS_SECONDS = 1.0
+EDGE_NOTICES_SECONDS = 2.0  # it asks /readyz once a second
 EFFECTS_SECONDS = 5.0
 RELAY_SECONDS = 5.0
 
@@ -104,6 +108,7 @@ class Service:
         self._consumer = consumer
         self._resources = resources
         self._stopping = asyncio.Event()
+        self._leaving = False
         self._database = Database(settings)
         self._reads = Reads(self._database)
         self._redis = Redis(settings)
@@ -135,7 +140,7 @@ class Service:
     def _missing(self) -> list[str]:
         """What keeps this service from being ready."""
         faults = {
-            "stopping": self._stopping.is_set(),
+            "stopping": self._leaving,
             "database": not self._upkeep.reachable,
             "broker": not self._publisher.connected,
         }
@@ -181,6 +186,8 @@ class Service:
             get_logger().info("started", http_port=self._settings.http_port)
             await self._stopping.wait()
             get_logger().info("stopping")
+            await asyncio.sleep(EDGE_FINDS_SECONDS)
+            self._leaving = True
             await asyncio.sleep(EDGE_NOTICES_SECONDS)
             self._worker.stop()
             self._api.should_exit = True
