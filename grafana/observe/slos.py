@@ -7,22 +7,25 @@ exercise of a quarter of an hour can make it fire, and nobody should be paged by
 
 from dataclasses import dataclass
 
-from observe.alerts.alert import PAST, Alert, Severity
+from observe.alerts.alert import PAST, Alert, Series, Severity
 
 PERIOD_DAYS = 7  # as long as Prometheus keeps its data
 SHOP = 'job="services",route="/orders",method="POST"'
+ANSWERS = "haproxy_frontend_http_responses_total"
+EDGE = 'proxy="edge"'
 
 
 @dataclass(frozen=True)
 class Objective:
-    """`bad` and `all` are expressions with `WINDOW` for the range; `series` names the counters that promtool plays."""
+    """`bad` and `all` are expressions with `WINDOW` for the range; `fires` and `silent` are what promtool plays."""
 
     name: str
     words: str
     target: float
     bad: str
     all: str
-    series: tuple[str, str]  # one that counts as bad, one that does not; the second is in all
+    fires: Series
+    silent: Series
 
     @property
     def labels(self) -> dict[str, str]:
@@ -31,21 +34,31 @@ class Objective:
 
     @property
     def alert_name(self) -> str:
-        """orders-availability: OrdersAvailabilityBurning."""
+        """orders-latency: OrdersLatencyBurning."""
         return f"{self.name.title().replace('-', '')}Burning"
 
 
 OBJECTIVES = (
+    # What customers are answered is known at the edge: a service that is down counts nothing, and what the edge refuses
+    # never gets to one. HAProxy tells what it refuses for all routes together, so they all are in this objective.
+    # `other` are customers who left before there was an answer.
     Objective(
-        name="orders-availability",
-        words="orders are answered without an error of ours (5xx)",
+        name="availability",
+        words="requests are answered at the edge without an error of ours (5xx)",
         target=0.999,
-        bad=f'sum(rate(http_server_request_duration_seconds_count{{{SHOP},status=~"5.."}}[WINDOW]))',
-        all=f"sum(rate(http_server_request_duration_seconds_count{{{SHOP}}}[WINDOW]))",
-        series=(
-            f'http_server_request_duration_seconds_count{{{SHOP},status="500"}}',
-            f'http_server_request_duration_seconds_count{{{SHOP},status="202"}}',
-        ),
+        bad=f'sum(rate({ANSWERS}{{{EDGE},code="5xx"}}[WINDOW]))',
+        all=f'sum(rate({ANSWERS}{{{EDGE},code!="other"}}[WINDOW]))',
+        fires={  # a service goes away: the edge answers 503 in its place
+            f'{ANSWERS}{{{EDGE},code="2xx"}}': "0+10x20 200+0x40",
+            f'{ANSWERS}{{{EDGE},code="5xx"}}': "0+0x20 0+10x40",
+        },
+        silent={  # what customers do wrong, those who leave, and what Prometheus is answered
+            f'{ANSWERS}{{{EDGE},code="2xx"}}': f"0+10{PAST}",
+            f'{ANSWERS}{{{EDGE},code="4xx"}}': f"0+5{PAST}",
+            f'{ANSWERS}{{{EDGE},code="5xx"}}': f"0+0{PAST}",
+            f'{ANSWERS}{{{EDGE},code="other"}}': f"0+5{PAST}",
+            f'{ANSWERS}{{proxy="metrics",code="5xx"}}': f"0+5{PAST}",
+        },
     ),
     Objective(
         name="orders-latency",
@@ -54,10 +67,14 @@ OBJECTIVES = (
         bad=f'sum(rate(http_server_request_duration_seconds_count{{{SHOP},status="202"}}[WINDOW])) - sum(rate('
         f'http_server_request_duration_seconds_bucket{{{SHOP},status="202",le="0.3"}}[WINDOW]))',
         all=f'sum(rate(http_server_request_duration_seconds_count{{{SHOP},status="202"}}[WINDOW]))',
-        series=(
-            f'http_server_request_duration_seconds_count{{{SHOP},status="202"}}',
-            f'http_server_request_duration_seconds_bucket{{{SHOP},status="202",le="0.3"}}',
-        ),
+        fires={
+            f'http_server_request_duration_seconds_count{{{SHOP},status="202"}}': f"0+10{PAST}",
+            f'http_server_request_duration_seconds_bucket{{{SHOP},status="202",le="0.3"}}': f"0+2{PAST}",
+        },
+        silent={
+            f'http_server_request_duration_seconds_count{{{SHOP},status="202"}}': f"0+10{PAST}",
+            f'http_server_request_duration_seconds_bucket{{{SHOP},status="202",le="0.3"}}': f"0+10{PAST}",
+        },
     ),
     Objective(
         name="sagas-in-time",
@@ -66,7 +83,14 @@ OBJECTIVES = (
         bad="sum(rate(saga_duration_seconds_count[WINDOW]))"
         ' - sum(rate(saga_duration_seconds_bucket{le="10.0"}[WINDOW]))',
         all="sum(rate(saga_duration_seconds_count[WINDOW]))",
-        series=("saga_duration_seconds_count", 'saga_duration_seconds_bucket{le="10.0"}'),
+        fires={
+            "saga_duration_seconds_count": f"0+10{PAST}",
+            'saga_duration_seconds_bucket{le="10.0"}': f"0+2{PAST}",
+        },
+        silent={
+            "saga_duration_seconds_count": f"0+10{PAST}",
+            'saga_duration_seconds_bucket{le="10.0"}': f"0+10{PAST}",
+        },
     ),
 )
 
@@ -137,10 +161,6 @@ def _alert(
         return f"max(slo:sli_error:ratio_rate{window}{selector}) > {factor:g} * {budget}"
 
     either = " or ".join(f"({above(short, factor)} and {above(long, factor)})" for _, factor, short, long in burns)
-    broken, fine = slo.series
-    some = broken != slo.series[0] or "bucket" in fine  # a histogram: what is not in the bucket is bad
-    fires = {broken: f"0+10{PAST}", fine: f"0+{2 if some else 10}{PAST}"}
-    silent = {broken: f"0+{10 if some else 0}{PAST}", fine: f"0+10{PAST}"}
     return Alert(
         name=slo.alert_name,
         expr=either,
@@ -148,7 +168,7 @@ def _alert(
         severity=severity,
         summary=f"too few {slo.words}: {{{{ $value | humanizePercentage }}}} do not, {slo.target:.4g} should",
         board="slo",
-        fires=fires,
-        silent=silent,
+        fires=slo.fires,
+        silent=slo.silent,
         labels={"set": "lab"} if lab else {},
     )

@@ -14,7 +14,7 @@ from observe.foreign import FOREIGN
 from observe.generated import ROOT, files, stale
 from observe.promql import family, names
 
-RECORDED = {"queue:messages_ready:partition"}
+RECORDED = {"queue:messages_ready:partition", "service:up:count"}
 
 
 def expressions() -> list[str]:
@@ -22,7 +22,7 @@ def expressions() -> list[str]:
     panels = [query.expr for board in BOARDS for panel in board.panels for query in panel.queries]
     alerts = [alert.expr for alert in rules.everything()]
     recording = [str(rule["expr"]) for group in slos.recording() for rule in group["rules"]]  # type: ignore[attr-defined]
-    return [*panels, *alerts, *recording, rules.DEPTH, FAULTS]
+    return [*panels, *alerts, *recording, rules.DEPTH, rules.INSTANCES, FAULTS]
 
 
 def used() -> set[str]:

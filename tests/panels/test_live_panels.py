@@ -51,7 +51,8 @@ async def test_every_panel_shows_data_and_every_fault_is_told(
         async with away(stack, prometheus, "rabbitmq"):
             await alarms.fire(*OF_BROKER)
         await by_hand(stack, "kill", "payment-2")
-        assert await shown(prometheus, 'max_over_time(faults_active{fault="kill",target="payment-2"}[1m])')
+        killed = 'max_over_time(faults_active{fault="kill",target="payment-2"}[5m])'
+        await eventually(lambda: shown(prometheus, killed), bool)
         await told_by_verify(gateway, {3: 1})
         await alarms.fire(*OF_VERIFY)
         await eventually(lambda: mails_to_on_call(session, stack), bool, seconds=PATIENCE_SECONDS)

@@ -12,6 +12,16 @@ PAST = "x60"  # values for five minutes
 
 
 @dataclass(frozen=True)
+class Situation:
+    """One more that promtool plays: "fires when none is left"."""
+
+    words: str
+    series: Series
+    fires: bool
+    tested_at: str = "4m"
+
+
+@dataclass(frozen=True)
 class Alert:
     """`fires` and `silent` are what promtool plays: after four minutes it fires, and it never does."""
 
@@ -24,7 +34,13 @@ class Alert:
     fires: Series
     silent: Series
     labels: Mapping[str, str] = field(default_factory=dict)
-    tested_at: str = "4m"
+    more: tuple[Situation, ...] = ()
+
+    @property
+    def situations(self) -> tuple[Situation, ...]:
+        """All that promtool plays."""
+        firing, silent = Situation("fires", self.fires, fires=True), Situation("stays silent", self.silent, fires=False)
+        return (firing, silent, *self.more)
 
     @property
     def rule(self) -> dict[str, object]:

@@ -22,8 +22,9 @@ BOARD = Board(
         ),
         Panel(
             "Yield",
-            "The share of requests that were answered, neither refused (429, 503) nor failed: 100 %. Refusing under"
-            " overload is right, and seen here.",
+            "The share of the requests to the services that were answered, neither refused (429, 503) nor failed:"
+            " 100 %. Refusing under overload is right, and seen here. What never got to a service is not: see"
+            " Answers of the edge, in Services.",
             "percentunit",
             (
                 Query(

@@ -107,7 +107,8 @@ BOARD = Board(
         ),
         Panel(
             "Answers of the edge",
-            "2xx, and what customers do wrong (4xx). 5xx at the edge is what customers really see.",
+            "2xx, and what customers do wrong (4xx). 5xx at the edge is what customers really see, and what the"
+            " objective availability counts.",
             "reqps",
             (
                 Query(

@@ -13,7 +13,9 @@ BOARD = Board(
     panels=(
         Panel(
             "Objectives",
-            "The share that must go well, over the period.",
+            "The share that must go well, over the period. availability: answers of the edge without an error of ours"
+            " (5xx), on all routes, refusals included; orders-latency: orders accepted within 300 ms; sagas-in-time:"
+            " outcomes within 10 s.",
             "percentunit",
             (Query("max by (sloth_slo) (slo:objective:ratio)", "{{sloth_slo}}"),),
             kind="stat",
