@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import asyncpg
 import uvloop
 
 import runtime
+from bearer import NoKeyError
 from bench.report import lines
 from bench.run import run
 from bench.shop import Order
@@ -29,8 +31,10 @@ def main() -> None:
     try:
         stack = runtime.running(arguments.stack)
         results, orders = uvloop.run(run(stack, arguments.orders, arguments.concurrency))
-    except StackError as error:
+    except (StackError, NoKeyError) as error:
         sys.exit(str(error))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        sys.exit(f"the stack broke off: {error or type(error).__name__}; see make status")
     except KeyboardInterrupt:
         sys.exit("interrupted: the orders under way go on; look with: make verify")
     print("\n".join(lines(results, arguments.concurrency)), flush=True)

@@ -55,13 +55,18 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio: wakes the waiter once the answer is whole."""
+        """Called by asyncio."""
         self._received += data
         head, found, body = self._received.partition(HEAD_END)
-        if not found or len(body) < _length(head) or self._waiter is None:
+        if not found or len(body) < _length(head):
             return
         self._received = b""
-        self._waiter.set_result(Answer(int(head[9:12]), body))
+        self.answered(Answer(int(head[9:12]), body))
+
+    def answered(self, answer: Answer) -> None:
+        """An answer is whole: wakes who waits for it."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called by asyncio."""

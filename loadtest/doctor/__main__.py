@@ -7,6 +7,8 @@ import argparse
 import asyncio
 import sys
 
+import asyncpg
+
 from doctor.diagnosis import examine
 from verify.addresses import Addresses
 from verify.database import connect
@@ -35,6 +37,9 @@ def main() -> None:
         sys.exit(asyncio.run(run(parser.parse_args().stack)))
     except CannotCheckError as error:
         print(error, file=sys.stderr)
+        sys.exit(EXIT_CANNOT)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        print(f"the databases cannot be read: {error or type(error).__name__}; see make status", file=sys.stderr)
         sys.exit(EXIT_CANNOT)
 
 

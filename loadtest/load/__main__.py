@@ -63,7 +63,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _verdict(arguments: argparse.Namespace) -> int:
     directory = _existing(arguments.run)
     target = Target.find(arguments.stack or Plan.read(directory / "plan.json").stack)
-    return _told(asyncio.run(conclude(target, directory, results.read(directory))), arguments.run)
+    found = results.read(directory) | results.figures(directory)
+    return _told(asyncio.run(conclude(target, directory, found)), arguments.run)
 
 
 def _told(verdict: Verdict, name: str) -> int:

@@ -15,6 +15,8 @@ from load.report.page import environment
 from load.results import PLACE
 from load.statistics import over_time
 
+MOST_RATES_APART = 1.05
+
 
 @dataclass(frozen=True)
 class Side:
@@ -39,10 +41,20 @@ class Row:
 
 
 def compare(a: Side, b: Side) -> list[Row]:
-    """All figures that both sides have. Raises `LoadError` if they are of different profiles, or were invalid."""
-    profiles = {Plan.read(d / "plan.json").profile for d in (*a.directories, *b.directories)}
+    """All figures that both sides have.
+
+    Raises `LoadError` if they are of different profiles, of different rates, or were invalid.
+    """
+    plans = [Plan.read(d / "plan.json") for d in (*a.directories, *b.directories)]
+    profiles = {plan.profile for plan in plans}
     if len(profiles) > 1:
         raise LoadError(f"these runs are of different profiles ({', '.join(sorted(profiles))}): compare like with like")
+    rates = sorted(plan.phases[0].per_second for plan in plans)
+    if rates[-1] > MOST_RATES_APART * rates[0]:
+        raise LoadError(
+            f"these runs begin with {rates[0]:.1f} to {rates[-1]:.1f} orders a second, and who is asked for more takes"
+            " longer: measure both sides with the same RATE="
+        )
     for directory in (*a.directories, *b.directories):
         if results.read(directory)["verdict"]["outcome"] == "invalid":
             raise LoadError(f"run {directory.name} is invalid: its report says why; it cannot be compared")

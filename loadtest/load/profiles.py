@@ -45,12 +45,13 @@ class Shelf:
 class Gates:
     """What a run must keep to pass, beside every invariant; times in seconds, shares from 0 to 1.
 
-    `errors`: requests without an answer, or with 500 and more (503 is `refused`), of all requests. `drops`: whether
-    the generator itself may give up. `None`: not asked.
+    `errors`: requests without an answer, or with 500 and more (503 is `refused`), of all requests. `rejected`: 4xx but
+    429, of the orders. `drops`: whether the generator itself may give up. `None`: not asked.
     """
 
     errors: float = 0.0
     refused: float | None = 0.0
+    rejected: float | None = 0.0
     place_p95: float | None = 1.0
     place_p99: float | None = 2.5
     complete_p95: float | None = 5.0
@@ -88,7 +89,13 @@ PROFILES = {
             "steps of 20 % of the capacity, up until goodput falls: where is the knee",
             _STEPS,
             gates=Gates(
-                errors=1.0, refused=None, place_p95=None, place_p99=None, complete_p95=None, backlog=180, drops=True
+                errors=1.0,
+                refused=None,
+                place_p95=None,
+                place_p99=None,
+                complete_p95=None,
+                backlog=180,
+                drops=True,
             ),
             stops=True,
         ),
@@ -98,7 +105,15 @@ PROFILES = {
             (Phase(0.15, 20), Phase(1.5, 60), Phase(0.15, 20)),
             mix=Mix(browses_per_order=0.5),
             shelf=Shelf(hot=1, hot_share=1.0, on_sale=True),
-            gates=Gates(errors=0.01, refused=None, place_p95=5.0, place_p99=10.0, complete_p95=30.0, backlog=60),
+            gates=Gates(
+                errors=0.01,
+                refused=None,
+                rejected=None,  # what is sold out is a conflict
+                place_p95=5.0,
+                place_p99=10.0,
+                complete_p95=30.0,
+                backlog=60,
+            ),
         ),
         Profile("soak", "two hours at half the capacity: does anything grow", (Phase(0.5, 7200),)),
         Profile(

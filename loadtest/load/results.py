@@ -10,7 +10,7 @@ from load import record, sagas
 from load.plan import Plan
 from load.record import Request, Second
 from load.sagas import Saga
-from load.statistics import percentile, percentiles, refused, unanswered
+from load.statistics import percentile, percentiles, refused, rejected, unanswered
 
 FILE = "results.json"
 PLACE = "POST /orders"
@@ -36,12 +36,13 @@ def figures(directory: Path) -> dict[str, Any]:
         "finished_orders_per_second": sum(_ended(saga) < length for saga in orders) / length,
         "errors": sum(map(unanswered, requests)) / max(1, len(requests)),
         "refused": sum(map(refused, requests)) / max(1, len(requests)),
+        "rejected": sum(map(rejected, placed)) / max(1, len(placed)),
         "lost_reads": sum(request.name == LOOK and request.status == 404 for request in requests),
         "by_name": _by_name(requests),
         "place": percentiles([request.seconds for request in placed]),
         "complete": percentiles([saga.seconds for saga in orders if saga.seconds is not None]),
         "outcomes": dict(Counter(saga.outcome for saga in orders)),
-        "steps": _steps(plan, placed, orders) if len(plan.phases) > 1 else [],
+        "steps": _steps(plan, placed, orders, seconds) if len(plan.phases) > 1 else [],
     }
 
 
@@ -57,12 +58,14 @@ def write(directory: Path, results: dict[str, Any]) -> None:
 
 
 def _generator(seconds: list[Second]) -> dict[str, float | int]:
-    lags = [second.lag for second in seconds]
+    """Lateness is the visitors', not the seconds': a generator that stands still for ten writes down a single one."""
+    lags = [second.lag for second in seconds for _ in range(second.due)]
+    busy = [second.cpu for second in seconds if second.due]
     return {
         "due": sum(second.due for second in seconds),
         "dropped": sum(second.dropped for second in seconds),
-        "cpu": sum(second.cpu for second in seconds) / max(1, len(seconds)),
-        "cpu_p95": percentile([second.cpu for second in seconds], 95) if seconds else 0.0,
+        "cpu": sum(busy) / max(1, len(busy)),
+        "cpu_p95": percentile(busy, 95) if busy else 0.0,
         "lag_p95": percentile(lags, 95) if lags else 0.0,
         "lag_worst": max(lags, default=0.0),
         "most_in_flight": max((second.in_flight for second in seconds), default=0),
@@ -94,8 +97,11 @@ def _kind(requests: list[Request]) -> dict[str, Any]:
     }
 
 
-def _steps(plan: Plan, placed: list[Request], orders: list[Saga]) -> list[dict[str, Any]]:
-    """Orders end a while after they were placed: a step's ends are counted later by what it took in the one before."""
+def _steps(plan: Plan, placed: list[Request], orders: list[Saga], seconds: list[Second]) -> list[dict[str, Any]]:
+    """Orders end a while after they were placed: a step's ends are counted later by what it took in the one before.
+
+    A step for which visitors had to be dropped was not carried: their orders are among nothing that was sent.
+    """
     ends = list(accumulate(phase.seconds for phase in plan.phases))
     rows: list[dict[str, Any]] = []
     usual: float | None = None
@@ -111,6 +117,7 @@ def _steps(plan: Plan, placed: list[Request], orders: list[Saga]) -> list[dict[s
         finished = sum(start + later <= _ended(saga) < end + later for saga in orders) / phase.seconds
         usual = median
         offered = len(mine) / phase.seconds
+        dropped = sum(second.dropped for second in seconds if start < second.at - 0.5 <= end)  # `at`: the second's end
         rows.append(
             {
                 "asked": phase.per_second,
@@ -118,7 +125,7 @@ def _steps(plan: Plan, placed: list[Request], orders: list[Saga]) -> list[dict[s
                 "accepted": accepted,
                 "finished": finished,
                 "place": percentiles([request.seconds for request in mine]),
-                "carried": min(accepted, finished) >= STEP_KEPT * offered,
+                "carried": not dropped and min(accepted, finished) >= STEP_KEPT * offered,
             }
         )
     return rows

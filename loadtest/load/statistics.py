@@ -52,6 +52,11 @@ def unanswered(request: Request) -> bool:
     return request.status == 0 or (request.status >= 500 and request.status != 503)
 
 
+def rejected(request: Request) -> bool:
+    """Whether it was found wrong, or in conflict with what there is: 4xx but 429."""
+    return 400 <= request.status < 500 and not refused(request)
+
+
 def refused(request: Request) -> bool:
     """Whether it was turned away before any work was done for it."""
     return request.status in (429, 503)

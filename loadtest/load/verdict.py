@@ -73,6 +73,8 @@ def _checks(gates: Gates, results: dict[str, Any]) -> Iterator[Check]:
     yield _share("requests with 5xx or without an answer", gates.errors, results["errors"])
     if gates.refused is not None:
         yield _share("requests refused (429, 503)", gates.refused, results["refused"])
+    if gates.rejected is not None:
+        yield _share("orders rejected (4xx but 429)", gates.rejected, results["rejected"])
     for name, what, key, most in (
         ("placing an order, p95", "place", "p95", gates.place_p95),
         ("placing an order, p99", "place", "p99", gates.place_p99),

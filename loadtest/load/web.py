@@ -25,6 +25,7 @@ from locust.runners import MasterRunner
 
 from load.arrivals import Phase, arrivals
 from load.door import Door
+from load.errors import LoadError
 from load.identity import ADMIN, Identity
 from load.ledger import SHOWN_SECONDS, Ledger
 from load.plan import Plan
@@ -72,9 +73,13 @@ def _arguments(parser: LocustArgumentParser) -> None:
 def _open(environment: Environment, **_: Any) -> None:
     if isinstance(environment.runner, MasterRunner):
         return
+    try:
+        OrderASecond.identity = Identity("")
+    except LoadError as error:
+        raise SystemExit(str(error)) from None
     directory = DIRECTORY / f"{socket.gethostname()}-{int(time.time())}"
     directory.mkdir(parents=True)
-    OrderASecond.identity, OrderASecond.ledger = Identity(""), Ledger(directory)
+    OrderASecond.ledger = Ledger(directory)
     serving = OrderASecond.ledger.meter.serve(METRICS_PORT, "0.0.0.0")  # noqa: S104  Prometheus is on another host
     serving.__enter__()
     started = time.perf_counter()

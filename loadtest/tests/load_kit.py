@@ -45,8 +45,8 @@ def run(directory: Path, requests: list[Request], **changes: Any) -> dict[str, A
         for request in requests:
             lines.add(request)
     with Lines(directory / SECONDS, Second) as lines:
-        for at in range(10):
-            lines.add(Second(float(at), 10, 0, 3, 0.01, 0.2))
+        for second in range(1, 11):
+            lines.add(Second(float(second), 10, 0, 3, 0.01, 0.2))
     sagas.write(directory, [Saga(r.due, 0.5, "confirmed", "") for r in requests if r.status == 202])
     (directory / "manifest.json").write_text(json.dumps(MANIFEST))
     found = results.figures(directory) | REST

@@ -15,7 +15,7 @@ from load.growth import growth
 from load.ledger import Ledger
 from load.noise import critical, difference
 from load.profiles import Gates
-from load.record import Request
+from load.record import Request, Second
 from load.report import page
 from load.report.chart import Chart, ceiling, number, ticks
 from load.sagas import Saga
@@ -73,6 +73,7 @@ def test_a_good_run_passes(tmp_path: Path) -> None:
     [
         ({"errors": 0.01}, "requests with 5xx or without an answer"),
         ({"refused": 0.01}, "requests refused (429, 503)"),
+        ({"rejected": 0.01}, "orders rejected (4xx but 429)"),
         ({"place": {"p95": 3.0, "p99": 3.0}}, "placing an order, p95"),
         ({"complete": {}}, "completing an order, p95"),
         ({"backlog_seconds": None}, "until the backlog is gone"),
@@ -83,6 +84,22 @@ def test_each_gate_fails_the_run(tmp_path: Path, spoil: dict[str, Any], named: s
     verdict = judge(Gates(), run(tmp_path / "spoilt", STEADY) | spoil, HOLDS)
     assert verdict.outcome == "failed"
     assert named in [check.name for check in verdict.checks if not check.ok]
+
+
+def test_orders_that_are_found_wrong_are_no_errors_and_no_refusals_but_count(tmp_path: Path) -> None:
+    answers = [202, 202, 409, 422, 429, 503, 500, 0]
+    found = run(tmp_path / "wrong", [placed(float(n), status=status) for n, status in enumerate(answers)])
+    assert (found["rejected"], found["refused"], found["errors"]) == (0.25, 0.25, 0.25)
+
+
+def test_lateness_is_that_of_visitors_however_few_seconds_were_written_down() -> None:
+    busy = [Second(float(n), 10, 0, 3, 0.01, 0.2) for n in range(1, 21)]
+    stalled = Second(36.0, 150, 0, 3, 15.0, 0.3)  # nobody was let in for fifteen seconds
+    waiting = [Second(36.0 + n, 0, 0, 3, 0.0, 0.0) for n in range(1, 90)]  # until the last visitor has left
+    assert results.saturated(results._generator(busy + waiting)) == ""
+    found = results._generator([*busy, stalled, *waiting])
+    assert "15.00 s late" in results.saturated(found)
+    assert found["cpu"] == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize("spoil", [{"dropped": 1}, {"cpu_p95": 0.95}, {"lag_p95": 1.0}])
@@ -120,7 +137,17 @@ def test_a_step_is_carried_when_its_orders_end_as_fast_as_they_came_however_long
     load = plan(tmp_path, phases=phases)
     for last_takes, carried in ((4.0, [True, True, True]), (9.0, [True, True, False])):
         orders = [Saga(due, 4.0 if due < 20 else last_takes, "confirmed", "") for due in dues]
-        steps = results._steps(load, [placed(due) for due in dues], orders)
+        steps = results._steps(load, [placed(due) for due in dues], orders, [])
+        assert [step["carried"] for step in steps] == carried
+
+
+def test_a_step_for_which_visitors_were_dropped_is_not_carried(tmp_path: Path) -> None:
+    load = plan(tmp_path, phases=(Phase(1, 10.0), Phase(1, 10.0)))
+    dues = [float(n) for n in range(20)]
+    orders = [Saga(due, 0.5, "confirmed", "") for due in dues]
+    for second, carried in ((10.01, [False, True]), (11.01, [True, False])):  # the tenth second, and the eleventh
+        dropped = [Second(second, 2, 1, 3, 0.0, 0.1)]
+        steps = results._steps(load, [placed(due) for due in dues], orders, dropped)
         assert [step["carried"] for step in steps] == carried
 
 
@@ -164,6 +191,11 @@ def test_a_slower_side_is_found_out_and_the_rest_is_not(tmp_path: Path) -> None:
 def test_runs_of_different_profiles_are_not_compared(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"different profiles \(steady, surge\)"):
         compare.compare(*sides(tmp_path, change=0, profile="surge"))
+
+
+def test_runs_at_different_rates_are_not_compared(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"begin with 10\.0 to 11\.0 orders a second, .*: measure both sides with"):
+        compare.compare(*sides(tmp_path, change=0, phases=(Phase(11, 10),)))
 
 
 def test_the_report_shows_what_was_measured_and_nothing_raw(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from load.plan import VARIABLE
 from load.results import PLACE
 from load.run import LOCUSTFILE
 from load.statistics import percentile
-from native import free_base, tokens
+from native import tokens
+from native.ports import ASIDE, free_base
 from verify import told
 
 SECONDS, FROZEN_FROM, FROZEN_UNTIL = 10.0, 3.0, 6.0
@@ -64,14 +65,14 @@ async def serving() -> AsyncIterator[tuple[Server, str]]:
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     file = tmp_path / "key.json"
-    file.write_text(json.dumps(tokens._new_key()))
+    file.write_text(json.dumps(tokens.new_key()))
     return file
 
 
 async def test_an_open_loop_reports_the_freeze_that_a_closed_loop_hides(tmp_path: Path, key: Path) -> None:
     quiet = {"mix": {"watched": 0, "cancelled": 0, "timelines": 0, "browses_per_order": 0}}
     load = plan(tmp_path, phases=(Phase(PER_SECOND, SECONDS),), customers=5, **quiet)
-    ui = {"LOADTEST_DIRECTORY": str(tmp_path / "ui"), "LOAD_METRICS_PORT": str(free_base())}
+    ui = {"LOADTEST_DIRECTORY": str(tmp_path / "ui"), "LOAD_METRICS_PORT": str(free_base(ASIDE))}
     rate = (*("-u", str(USERS), "-r", str(USERS)), *("-t", f"{SECONDS:.0f}s"))
     async with serving() as (server, url), serving() as (_, other):
         generators = asyncio.gather(

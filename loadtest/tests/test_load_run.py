@@ -146,7 +146,7 @@ def test_a_stack_is_loaded_by_one_run_at_a_time(stack: Stack, load: Load) -> Non
 def test_a_token_that_the_shop_does_not_know_is_refused(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Load
 ) -> None:
-    (tmp_path / "key.json").write_text(json.dumps(tokens._new_key()))
+    (tmp_path / "key.json").write_text(json.dumps(tokens.new_key()))
     monkeypatch.setenv("TOKEN_SIGNING_KEY", str(tmp_path / "key.json"))
     monkeypatch.setattr(target, "Identity", lambda _: Identity(""))
     status, said = load("run", "smoke", "--stack", stack.name, "--rate", "5", "--id", NAME + "-stranger")

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from meters import LoadMeter, fault, tell
 from meters.faults import end_all
 from meters.load import result_of
-from native.ports import free_base
+from native.ports import ASIDE, free_base
 
 
 class Gateway(HTTPServer):
@@ -78,7 +78,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_generator_is_asked_while_it_runs() -> None:
-    meter, port = LoadMeter(), free_base()
+    meter, port = LoadMeter(), free_base(ASIDE)
     meter.due()
     meter.done("refused", 0.25)
     meter.drop()

@@ -2,13 +2,16 @@
 # ruff: noqa: S608  the statements are the tests' own
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import aiohttp
 import pytest
 from verify_world import World, confirmation, harmed, mail_copied, simulator
 
+from verify import http, outside
 from verify.report import Report
 
 pytest_plugins = ("verify_fixtures",)
@@ -169,11 +172,29 @@ async def test_a_damaged_row_is_named(world: World, damage: Damage) -> None:
     assert str(damage.names(world)) in found
 
 
-async def test_what_is_parked_can_be_explained(world: World) -> None:
-    with DAMAGES["parked"].harm(world):
-        report = await world.check(explained=str(world.paid))
+@pytest.mark.parametrize(("name", "number"), [("parked", 6), ("inbox order", 7)])
+async def test_what_is_parked_or_came_late_can_be_explained(world: World, name: str, number: int) -> None:
+    with DAMAGES[name].harm(world):
+        report = await world.check(explained=str(DAMAGES[name].names(world)))
     assert report.ok, "\n".join(report.lines)
-    assert report.of(6).counts["explained"] == 1
+    assert report.of(number).counts["explained"] == 1
+
+
+async def test_a_mail_that_arrives_between_two_pages_doubles_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "PAGE", 2)
+    with ExitStack() as arrived:
+
+        async def get(client: aiohttp.ClientSession, url: str, **parameters: int) -> Any:
+            page = await http.get(client, url, **parameters)
+            if parameters.get("start") == 0:
+                arrived.enter_context(mail_copied(world.stack, "late@mail.example", "somebody@mail.example"))
+            return page
+
+        monkeypatch.setattr(outside, "get", get)
+        report = await world.check()
+    assert report.ok, "\n".join(report.lines)
 
 
 async def test_repaired_everything_is_as_before(world: World) -> None:

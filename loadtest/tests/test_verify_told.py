@@ -67,9 +67,13 @@ async def test_a_request_without_an_answer_is_looked_up(world: World, status: in
     assert list(report.of(9).counts.values()) == [3, 1, 1, 1]
 
 
-async def test_an_order_made_unseen_must_be_what_was_asked_for(world: World) -> None:
-    changes = {"status": "timeout", "order_id": None, "items": {"concert-floor": 7}}
-    report = await check(world, line_of(world, world.paid).model_copy(update=changes))
+@pytest.mark.parametrize("later", [None, 401, 429])
+async def test_an_order_made_unseen_must_be_what_was_asked_for(world: World, later: int | None) -> None:
+    ours = line_of(world, world.paid)
+    unseen = ours.model_copy(update={"status": "timeout", "order_id": None, "items": {"concert-floor": 7}})
+    refused = [unseen.model_copy(update={"status": later})] if later else []  # which says nothing of the first one
+    others = [one for one in told.read(world.record) if one.key != ours.key]
+    report = await world.check(record=[*others, unseen, *refused])
     assert str(world.paid) in found(report, 9)
 
 

@@ -45,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="how long to wait for rest (60)")
     parser.add_argument("--told", type=Path, metavar="FILE", help="what clients were told: a generator's JSON lines")
     parser.add_argument(
-        "--explained", action="append", default=[], metavar="ID", help="parked on purpose: it or its order"
+        "--explained",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="parked or republished on purpose: it or its order",
     )
     parser.add_argument("--stack", help="a stack's name (env STACK, where no addresses are set)")
     parser.add_argument("--json", action="store_true", help="the report as a JSON document, with every name in it")

@@ -70,7 +70,10 @@ def _secrets(given: Mapping[str, str]) -> dict[str, str]:
         if value := given.get(field.upper()):
             found[field] = value
         elif file.is_file():
-            found[field] = file.read_text().strip()
+            try:
+                found[field] = file.read_text().strip()
+            except OSError as error:
+                raise CannotCheckError(f"{file} cannot be read ({error.strerror}): it holds a password") from None
     return found
 
 

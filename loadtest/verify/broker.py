@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import aio_pika
 import aiohttp
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
 from verify.addresses import Addresses
@@ -46,7 +47,7 @@ class Depths:
 class Broker:
     """The three vhosts of one broker."""
 
-    def __init__(self, url: str, management: aiohttp.ClientSession, connections: dict[str, AbstractConnection]):
+    def __init__(self, url: str, management: aiohttp.ClientSession, connections: dict[str, aio_pika.Connection]):
         self._url = url
         self._management = management
         self._connections = connections
@@ -87,25 +88,20 @@ async def connect(addresses: Addresses) -> AsyncIterator[Broker]:
         client = await stack.enter_async_context(session(USER, addresses.monitor_password))
         connections = {}
         for vhost in DATABASES.values():
-            connection = await _open(addresses, vhost)
-            stack.push_async_callback(connection.close)
+            connection = _unopened(addresses, vhost)
+            stack.push_async_callback(connection.close)  # first: the client itself does not close one that is refused
+            try:
+                await connection.connect(timeout=5)
+            except (AMQPError, OSError, TimeoutError) as error:
+                told = f"no broker at {addresses.amqp} for vhost {vhost}: {error}; see make status"
+                raise CannotCheckError(told) from None
             connections[vhost] = connection
         yield Broker(addresses.management, client, connections)
 
 
-async def _open(addresses: Addresses, vhost: str) -> AbstractConnection:
+def _unopened(addresses: Addresses, vhost: str) -> aio_pika.Connection:
     host, _, port = addresses.amqp.rpartition(":")
     if not host or not port.isdigit():
         raise CannotCheckError(f"'{addresses.amqp}' is no address of a broker: write it as host:port")
-    try:
-        return await aio_pika.connect(
-            host=host,
-            port=int(port),
-            login=USER,
-            password=addresses.monitor_password,
-            virtualhost=vhost,
-            client_properties={"connection_name": "verify"},
-            timeout=5,
-        )
-    except (AMQPError, OSError, TimeoutError) as error:
-        raise CannotCheckError(f"no broker at {addresses.amqp} for vhost {vhost}: {error}; see make status") from None
+    url = make_url(host=host, port=int(port), login=USER, password=addresses.monitor_password, virtualhost=vhost)
+    return aio_pika.Connection(url, client_properties={"connection_name": "verify"})

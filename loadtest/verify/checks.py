@@ -27,14 +27,14 @@ ON_FACTS: tuple[Callable[[Facts], Result], ...] = (
     check_money,
     check_stock,
     check_mails,
-    check_sequence,
     check_deliveries,
 )
+UNLESS_EXPLAINED: tuple[Callable[[Facts, frozenset[str]], Result], ...] = (check_leftovers, check_sequence)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to check against: `record` is what clients were told, `explained` the ids of what is parked on purpose."""
+    """What to check against: `record` is what clients were told, `explained` the ids of what is as it is on purpose."""
 
     wait_seconds: float = 60
     record: Record | None = None
@@ -73,4 +73,5 @@ async def _run(addresses: Addresses, request: Request, say: Say) -> Report:
 
 def _check(found: Facts, rest: Rest, request: Request) -> list[Result]:
     told = [check_told(found, request.record), check_indeterminate(found, request.record)]
-    return [rest.result, *told, check_leftovers(found, request.explained), *(check(found) for check in ON_FACTS)]
+    explained = [check(found, request.explained) for check in UNLESS_EXPLAINED]
+    return [rest.result, *told, *explained, *(check(found) for check in ON_FACTS)]

@@ -24,14 +24,17 @@ async def read_ledger(client: aiohttp.ClientSession, url: str) -> dict[str, list
 
 async def read_mails(client: aiohttp.ClientSession, url: str) -> dict[str, list[str]]:
     """The recipient of every mail by its Message-ID: more than one where it arrived more than once."""
-    mails: defaultdict[str, list[str]] = defaultdict(list)
+    arrived: dict[str, tuple[str, str]] = {}  # newest first: one that comes meanwhile moves others to the next page
     start, total = 0, 1
     while start < total:
         page = await get(client, f"{url}/api/v1/messages", start=start, limit=PAGE)
         total = page["total"]
         for mail in page["messages"]:
-            mails[mail["MessageID"]].append(", ".join(to["Address"] for to in mail["To"] or ()))
+            arrived[mail["ID"]] = mail["MessageID"], ", ".join(to["Address"] for to in mail["To"] or ())
         if not page["messages"]:
             break
         start += len(page["messages"])
+    mails: defaultdict[str, list[str]] = defaultdict(list)
+    for message_id, recipients in arrived.values():
+        mails[message_id].append(recipients)
     return dict(mails)

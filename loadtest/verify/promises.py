@@ -36,7 +36,7 @@ def check_indeterminate(facts: Facts, record: Record | None) -> Result:
     result = Result(9, "indeterminate")
     if record is None:
         return Result(9, "indeterminate", asked=False, remark=NO_RECORD)
-    answered = {told.identity for told in record if not told.indeterminate}
+    answered = {told.identity for told in record if told.accepted}  # a refusal of a later request says nothing of it
     unknown = {told.identity: told for told in record if told.indeterminate and told.identity not in answered}
     found = [(told, facts.keys[identity]) for identity, told in unknown.items() if identity in facts.keys]
     result.counts = {
