@@ -11,7 +11,7 @@ PY := .venv/bin/python
 export STACK BASE_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo verify bench load compare capacity doctor token kill freeze resume restart stop start failover test test-faults test-compose
+.PHONY: help up down status logs demo verify bench load compare capacity doctor token secrets kill freeze resume restart stop start failover test test-faults test-compose
 .PHONY: test-surge dashboards test-dashboards lint types lock tools dev
 
 help:  ## this map
@@ -42,13 +42,15 @@ kill freeze resume restart stop start:  ## break one component, shown on the das
 failover:  ## let the other Postgres node lead, while orders flow
 	@$(PY) -m runtime failover
 test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
-	@$(PY) -m pytest -m "not faults_long and not surge" --ignore tests/containers/live --ignore tests/panels
+	@tests/run
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
 	@$(PY) -m pytest -m faults_long tests/faults
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
 	@infra/offline/engine start && $(PY) -m pytest tests/containers
 token:  ## a bearer token for curl: make token SUBJECT=me, or SCOPE=admin for the shop itself
 	@$(PY) -m bearer $(or $(SUBJECT),$(if $(SCOPE),$(SCOPE),me)) $(if $(SCOPE),--scope $(SCOPE))
+secrets: tools  ## passwords and a key of your own, for ENVIRONMENT=production under Compose: make secrets DIR=~/quicksand-secrets
+	@$(PY) -m compose secrets $(or $(DIR),$(error where? make secrets DIR=~/quicksand-secrets))
 test-surge: dev  ## ten times what the stack can do, for half a minute, on a stack of its own
 	@$(PY) -m pytest tests/surge -s
 dashboards:  ## a preview of the dashboards without Grafana: one page and a PNG each, of the last MINUTES=15

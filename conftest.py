@@ -23,10 +23,18 @@ from outside.collector import Collector
 
 COMMON = {"QS_CALL_TIMEOUT_SECONDS": "0.5", "QS_EFFECT_LEASE_SECONDS": "2"}
 SETTINGS = {
-    "order": {**COMMON, "QS_ORDER_TTL_SECONDS": "10"},
+    "order": {**COMMON, "QS_ORDER_TTL_SECONDS": "20"},
     "payment": {**COMMON, "QS_CHARGE_GIVE_UP_SECONDS": "4"},
     "notification": COMMON,
 }
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a stack."""
+    for item in items:
+        if {"stack", "faults_stack"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
 
 
 @pytest.fixture(scope="session")

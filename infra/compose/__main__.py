@@ -4,9 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from compose import docker, engine, environment
+from compose import before, docker, engine, environment
+from compose.production import make_secrets, rotate_key
 from compose.project import Project
+from native import tokens
 from native.__main__ import COMPONENT_COMMANDS
 from native.environment import shell
 from native.errors import StackError
@@ -67,6 +70,16 @@ def _failover(project: Project, _: argparse.Namespace) -> None:
     project.failover()
 
 
+def _secrets(_: Project, arguments: argparse.Namespace) -> None:
+    made = make_secrets(arguments.directory)
+    print(f"{made} secrets made in {arguments.directory}, which nobody else can enter; what was there stays")
+
+
+def _rotate(_: Project, __: argparse.Namespace) -> None:
+    rotate_key(before.secrets_directory())
+    print(tokens.ROTATED)
+
+
 def _component(project: Project, arguments: argparse.Namespace) -> None:
     getattr(project, arguments.command)(arguments.component)
     print(f"{arguments.component}: {arguments.command} done")
@@ -79,6 +92,8 @@ COMMANDS: dict[str, Callable[[Project, argparse.Namespace], None]] = {
     "logs": _logs,
     "env": _env,
     "failover": _failover,
+    "secrets": _secrets,
+    "rotate": _rotate,
 }
 
 
@@ -101,6 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("--lines", "-n", type=int, default=20)
     commands.add_parser("env", parents=[shared], help="addresses for a shell, and the passwords' place")
     commands.add_parser("failover", parents=[shared], help="let the other Postgres node lead")
+    own = commands.add_parser(
+        "secrets", parents=[shared], help="make a directory of secrets of your own, for production"
+    )
+    own.add_argument("directory", type=Path)
+    commands.add_parser(
+        "rotate", parents=[shared], help="sign bearer tokens with a new key, without a restart (env SECRETS)"
+    )
     for name, description in COMPONENT_COMMANDS.items():
         commands.add_parser(name, parents=[shared], help=description).add_argument("component")
     return parser

@@ -11,7 +11,9 @@ from native.layout import CHECKOUT
 from native.passwords import PLACES
 from native.ports import taken
 
-SECRETS = (*PLACES.values(), "grafana/admin", "tokens/token_keys.json")
+PASSWORDS = (*PLACES.values(), "grafana/admin")
+TOKEN_KEYS, SIGNING_KEY = "token-keys/token_keys.json", "tokens/signing_key.json"  # services see all of token-keys
+SECRETS = (*PASSWORDS, TOKEN_KEYS)  # tokens may be signed elsewhere
 NODES = {"postgres-1-data", "postgres-2-data"}
 
 
@@ -39,6 +41,9 @@ def refuse_secrets(directory: Path) -> None:
             raise StackError(
                 f"{file} is closed to the containers' users: chmod 644 it, in a directory only you can enter"
             )
+    keys = (directory / TOKEN_KEYS).parent
+    if keys.stat().st_mode & 0o005 != 0o005:
+        raise StackError(f"{keys} is closed to the containers' users, who see it as a directory: chmod 755 it")
 
 
 def refuse_ports(project: str, variables: Mapping[str, str], chosen: Images) -> None:

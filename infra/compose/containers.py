@@ -18,6 +18,7 @@ class Container:
 
     id: str
     service: str
+    image: str
     number: int
     state: str
     health: str
@@ -27,6 +28,11 @@ class Container:
     def name(self) -> str:
         """As a person says it: the first one is named like its service."""
         return self.service if self.number == 1 else f"{self.service}-{self.number}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs, or is frozen, or between two starts."""
+        return self.state in {"running", "paused", "restarting"}
 
     @property
     def ready(self) -> bool:
@@ -72,6 +78,7 @@ def _container(row: dict[str, Any]) -> Container:
     return Container(
         id=row["Id"],
         service=labels["com.docker.compose.service"],
+        image=row["Config"]["Image"],
         number=int(labels["com.docker.compose.container-number"]),
         state=state["Status"],
         health=(state.get("Health") or {}).get("Status", ""),

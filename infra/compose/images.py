@@ -1,5 +1,6 @@
 """Which set of images there is to run: the official ones of .env, or those that infra/offline has built."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def choose() -> Images:
     return Images((OFFICIAL,), "the official images, from their registry")
 
 
+def in_use(running: Iterable[str]) -> Images | None:
+    """The set that these are of, in whatever version, if they are of one: what was written with it stays with it."""
+    here = {_repository(image) for image in running}
+    sets = {
+        OFFLINE: Images((OFFICIAL, OFFLINE), "the images of infra/offline, which it runs on already"),
+        OFFICIAL: Images((OFFICIAL,), "the official images, which it runs on already"),
+    }
+    for file, chosen in sets.items():
+        if here & {_repository(image) for name, image in variables(file).items() if name.startswith("IMAGE_")}:
+            return chosen
+    return None
+
+
 def remove_built(project: str) -> None:
     """Remove the images that the project has built of itself. They are of no use to another one."""
     built = {f"{project}-{name}" for name in BUILT}
@@ -60,10 +74,18 @@ def variables(file: Path) -> dict[str, str]:
 
 
 def _missing(file: Path) -> list[str]:
-    """The images of an env file that the engine does not have. Those that are built from others count too."""
+    """The images of an env file that the engine does not have.
+
+    Those that ours are built from count too, even when ours are there: `up` builds, and whoever builds asks a registry
+    for a base that is not in the list of images, however much of it is in the builder's cache.
+    """
     values = variables(OFFICIAL) | variables(file)
     profiles = values["COMPOSE_PROFILES"].split(",")
     unwanted = {name for name, profile in OPTIONAL.items() if profile not in profiles}
     wanted = [value for name, value in values.items() if name.startswith("IMAGE_") and name not in unwanted]
     here = {f"{row['Repository']}:{row['Tag']}" for row in docker.rows("image", "ls")}
     return [image for image in wanted if image not in here]
+
+
+def _repository(image: str) -> str:
+    return image.rpartition(":")[0]

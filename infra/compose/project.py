@@ -12,6 +12,7 @@ from pathlib import Path
 
 from compose import before, containers, cpu, docker, images, ports, postgres
 from compose.containers import Container
+from compose.images import Images
 from native.errors import StackError
 from native.layout import DEFAULT_STACK
 from native.passwords import PLACES
@@ -40,7 +41,7 @@ class Project:
     def up(self, *, replicas: int = 1) -> None:
         """Build, start what does not run and wait until all of it serves."""
         started = time.monotonic()
-        chosen = images.choose()
+        chosen = self.image_set
         self._report(f"{self.name}: {chosen.where}")
         variables = self.environment()
         before.refuse(self.name, variables, chosen)
@@ -112,7 +113,12 @@ class Project:
     @property
     def running(self) -> bool:
         """Whether any of its containers runs, or is frozen."""
-        return any(one.state in {"running", "paused", "restarting"} for one in self.components.values())
+        return any(one.runs for one in self.components.values())
+
+    @property
+    def image_set(self) -> Images:
+        """The images that it runs on, else those that can be had. Raises `StackError` where none can."""
+        return images.in_use(one.image for one in self.components.values() if one.runs) or images.choose()
 
     @property
     def exists(self) -> bool:
@@ -149,7 +155,7 @@ class Project:
     @property
     def signing_key(self) -> Path:
         """The private key that bearer tokens are signed with; the services have the public one only."""
-        return before.secrets_directory() / "tokens" / "signing_key.json"
+        return before.secrets_directory() / before.SIGNING_KEY
 
     def secret(self, user: str) -> str:
         """The password of a database role, a broker user (`order`, `topology`, `monitor`), `redis` or `patroni`."""

@@ -89,7 +89,7 @@ def _rotate(stack: Stack, _: argparse.Namespace) -> None:
     if not tokens.signing_key(stack.layout).exists():
         raise StackError(f"'{stack.name}' has no keys yet: start it first (make up)")
     tokens.rotate(stack.layout)
-    print("tokens are signed with a new key; those signed with the one before are valid until the next rotation")
+    print(tokens.ROTATED)
 
 
 COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], None]] = {

@@ -55,13 +55,16 @@ def configure(layout: Layout, plan: Plan) -> None:
         part.configure(layout, plan)
 
 
-def stages(plan: Plan | None, known: Iterable[str]) -> list[set[str]]:
+def stages(plan: Plan | None, known: Iterable[str], *, kept: bool) -> list[set[str]]:
     """What runs, in the order in which it is to stop: clients, servers, the Postgres node that leads, etcd.
 
     A standby that goes first is not promoted, and a leader that can still reach etcd gives its key back: otherwise the
-    next start would wait until that has expired.
+    next start would wait until that has expired. Where no data is `kept` there are only the Postgres nodes, which would
+    leave their shared memory behind if they were killed.
     """
     servers, everything = set(SERVERS) & set(known), set(known)
+    if not kept:
+        return [{node} & everything for node in reversed(postgres.primary_first(plan))] if plan else []
     last = {"etcd", postgres.primary_first(plan)[0]} if plan and plan.patroni else set()
     return [everything - servers, everything - last, everything - {"etcd"}, everything]
 

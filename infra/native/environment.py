@@ -41,12 +41,14 @@ def of_component(stack: Stack, component: str) -> dict[str, str]:
     """The variables that a component is started with, to start one by hand."""
     if component == "rabbitmq":
         return rabbitmq.environment(stack.layout, stack.plan)
+    if component == "topology":
+        return rabbitmq.topology_environment(stack.layout, stack.plan)
     for program in services.simulators(stack.layout, stack.plan):
         if program.name == component:
             return dict(program.environment)
     if split_instance(component)[0] in CONFIGURABLE:
         return services.environment(stack.layout, stack.plan, component)
-    raise StackError(f"'{component}' takes no variables: choose rabbitmq or one of {', '.join(CONFIGURABLE)}")
+    raise StackError(f"'{component}' takes no variables: choose rabbitmq, topology or one of {', '.join(CONFIGURABLE)}")
 
 
 def shell(values: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from native.errors import StackError
 
 DEFAULT_BASE = 8080
 BLOCK = 60
+ASIDE = 30_000  # where no stack looks first: for who needs a port while one comes up
 HOST = "127.0.0.1"
 MAX_REPLICAS = 5  # ten ports per service, two per instance
 

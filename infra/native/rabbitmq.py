@@ -106,11 +106,15 @@ def render_users(layout: Layout) -> None:
 
 def apply_topology(layout: Layout, plan: Plan) -> None:
     """Declare exchanges, queues, bindings and policies, and compare them with what the broker then has."""
-    variables = {
+    jobs.run(layout, "topology", [PYTHON, "-m", "topology", "apply"], env=topology_environment(layout, plan))
+
+
+def topology_environment(layout: Layout, plan: Plan) -> dict[str, str]:
+    """What the topology job is told."""
+    return {
         "QS_SECRETS_DIR": str(passwords.directory(layout, "topology")),
         "QS_MANAGEMENT_URL": f"http://{HOST}:{plan.ports['rabbitmq-management']}",
     }
-    jobs.run(layout, "topology", [PYTHON, "-m", "topology", "apply"], env=variables)
 
 
 def _answers(layout: Layout, plan: Plan) -> bool:

@@ -70,13 +70,16 @@ class Stack:
         return True
 
     def down(self, *, volumes: bool = False) -> None:
-        """Stop everything, clients before servers; no process is left. The data stays, unless `volumes`."""
+        """Stop everything, clients before servers, and leave no process. The data stays, unless `volumes`."""
         with self._alone():
             if pid := self.supervisor.pid():
                 processes.resume(pid)  # what is frozen cannot stop
-                for names in components.stages(plans.read(self.layout), self.supervisor.processes()):
+                for names in components.stages(plans.read(self.layout), self.supervisor.processes(), kept=not volumes):
                     self.supervisor.stop(names)
-                self.supervisor.shut_down()
+                if volumes:
+                    processes.kill(pid)
+                else:
+                    self.supervisor.shut_down()
                 processes.wait_gone([pid], EXIT_SECONDS)
             self._end_leftovers()
             if volumes:

@@ -7,6 +7,7 @@
 import json
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from native.ports import SERVICES
 
 Jwk = dict[str, Any]
 
-KEPT = 2  # public keys: the current one, and the one before, until its tokens have expired
+ROTATED = "tokens are signed with a new key; those signed with the one before are valid until the next rotation"
 SEEN_SECONDS = 2.0  # until every service has looked at a new file
 
 
@@ -30,44 +31,54 @@ def signing_key(layout: Layout) -> Path:
 def generate(layout: Layout) -> None:
     """Make a key where there is none; hand the public ones out."""
     if not signing_key(layout).exists():
-        new = _new_key()
-        _write(_jwks(layout), {"keys": [_public(new)]})
+        new = new_key()
+        _write(_public_keys(layout), jwks(new))
         _write(signing_key(layout), new)
-    _hand_out(layout, json.loads(_jwks(layout).read_text()))
+    for file in _handed_out(layout):
+        _write(file, json.loads(_public_keys(layout).read_text()))
 
 
 def rotate(layout: Layout) -> None:
     """Sign with a new key from now on. Tokens of the one before stay valid until the next rotation."""
-    new = _new_key()
-    known = json.loads(_jwks(layout).read_text())["keys"]
-    _hand_out(layout, {"keys": [_public(new), *known][:KEPT]})
+    replace_key(signing_key(layout), [_public_keys(layout), *_handed_out(layout)])
+
+
+def replace_key(private: Path, public: Iterable[Path]) -> None:
+    """The same for a key in any file: `public` are the files that services look at, and all who hold their content.
+
+    Interrupted, it has done no harm: what is signed with is always among the public keys.
+    """
+    old, new = json.loads(private.read_text()), new_key()
+    for file in public:
+        _write(file, jwks(new, old))
     time.sleep(SEEN_SECONDS)  # the first token of a key must not be ahead of the key
-    _write(signing_key(layout), new)
+    _write(private, new)
 
 
-def _jwks(layout: Layout) -> Path:
-    return layout.secrets / "tokens" / "token_keys.json"
-
-
-def _hand_out(layout: Layout, jwks: Jwk) -> None:
-    _write(_jwks(layout), jwks)
-    for service in SERVICES:
-        _write(layout.secrets / "for" / service / "token_keys.json", jwks)
-
-
-def _new_key() -> Jwk:
+def new_key() -> Jwk:
+    """A private key, at random."""
     key: Jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
     return {**key, "kid": secrets.token_hex(4), "alg": "ES256", "use": "sig"}
 
 
-def _public(key: Jwk) -> Jwk:
-    return {name: value for name, value in key.items() if name != "d"}
+def jwks(*keys: Jwk) -> Jwk:
+    """What tokens that these keys have signed are checked with."""
+    return {"keys": [{name: value for name, value in key.items() if name != "d"} for key in keys]}
+
+
+def _public_keys(layout: Layout) -> Path:
+    return layout.secrets / "tokens" / "token_keys.json"
+
+
+def _handed_out(layout: Layout) -> list[Path]:
+    return [layout.secrets / "for" / service / "token_keys.json" for service in SERVICES]
 
 
 def _write(file: Path, content: Jwk) -> None:
-    """Whole or not at all: somebody may be reading it."""
+    """Whole or not at all: somebody may be reading it. Whoever may read the file may still, and nobody else."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     fresh.touch(mode=0o600)
     fresh.write_text(json.dumps(content, indent=2) + "\n")
+    fresh.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o600)
     fresh.replace(file)

@@ -35,6 +35,8 @@ def for_up(name: str) -> tuple[Runtime, str]:
         return wanted, "RUNTIME says so"
     if Stack(name).running:
         return "native", "it runs natively already"
+    if _project(name) is not None:
+        return "compose", "it runs in containers already"
     try:
         answers = engine.refuse_unfit()
         where = images.choose().where

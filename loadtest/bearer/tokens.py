@@ -13,6 +13,7 @@ ALGORITHM = "ES256"
 AUDIENCE = "quicksand"
 ADMIN = "admin"
 LIFETIME_SECONDS = 3600
+DEV_KEY_MARK = "dev-only-"
 
 
 class NoKeyError(Exception):
@@ -22,8 +23,8 @@ class NoKeyError(Exception):
 class Tokens:
     """Issues tokens; one that was issued is handed out again for the first half of its life."""
 
-    def __init__(self, key_file: Path) -> None:
-        """Raises `NoKeyError`."""
+    def __init__(self, key_file: Path, *, production: bool = False) -> None:
+        """Raises `NoKeyError`; in production also for the committed key, with which everybody can sign."""
         try:
             key = json.loads(key_file.read_text())
             self._key, self._kid = jwt.PyJWK(key, ALGORITHM), key["kid"]
@@ -31,13 +32,17 @@ class Tokens:
             raise NoKeyError(
                 f"{key_file} holds no key to sign tokens with ({error}): start the stack: make up"
             ) from None
+        if production and self._kid.startswith(DEV_KEY_MARK):
+            raise NoKeyError(
+                f"{key_file} is the development key, and ENVIRONMENT=production: put a key of your own in its place"
+            )
         self._issued: dict[tuple[str, str], tuple[float, str]] = {}
 
     @classmethod
     def load(cls, stack: str | None = None, given: Mapping[str, str] = os.environ) -> Self:
         """With the key of the stack of this name, or the one in TOKEN_SIGNING_KEY, or of the stack in STACK."""
         if stack is None and (file := given.get("TOKEN_SIGNING_KEY")):
-            return cls(Path(file))
+            return cls(Path(file), production=given.get("ENVIRONMENT") == "production")
         return cls(_key_of(stack or given.get("STACK")))
 
     def of(self, subject: str, scope: str = "") -> str:

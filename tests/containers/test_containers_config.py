@@ -2,10 +2,13 @@
 
 import json
 import re
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from compose.before import SIGNING_KEY, TOKEN_KEYS
 from compose.containers import JOBS
+from compose.production import COMMITTED
 from containers.conftest import Document, compose_config
 from native.layout import CHECKOUT
 from native.ports import HOST
@@ -13,6 +16,7 @@ from native.ports import HOST
 BUILT = {"order", "payment", "notification", "provider", "postgres-1", "postgres-2", "etcd"}
 OWN = {*BUILT, "loadtest", "loadtest-worker", *JOBS}
 PINNED = re.compile(r"^[a-z0-9./_-]+:v?\d+\.\d+(\.\d+)?([.-][a-z0-9.-]+)?$")
+KEYS_FILE = "QS_TOKEN_KEYS_FILE"
 MIB = 1024**2
 LAPTOP_MIB = 5 * 1024
 
@@ -118,8 +122,26 @@ def test_each_user_of_a_server_is_one_service_alone(services: dict[str, Document
     shared = {secret: names for secret, names in holders.items() if len(names) > 1}
     assert shared == {
         "postgres-exporter": ["postgres-exporter-1", "postgres-exporter-2"],
-        "token-keys": ["notification", "order", "payment"],  # public keys, no password
     }
+
+
+def test_public_keys_are_a_directory_that_the_services_read_and_no_private_one_is_in_it(
+    services: dict[str, Document],
+) -> None:
+    told = {name: file for name, each in services.items() if (file := each.get("environment", {}).get(KEYS_FILE))}
+    assert set(told) == {"order", "payment", "notification"}
+    for name, file in told.items():
+        place = mounted(services[name])[str(PurePosixPath(file).parent)]
+        assert place["read_only"], name
+        assert place["source"] == str((COMMITTED / TOKEN_KEYS).parent), name
+        assert place["source"] != str((COMMITTED / SIGNING_KEY).parent), name
+        assert [each.name for each in Path(place["source"]).iterdir()] == [PurePosixPath(file).name]
+
+
+@pytest.mark.parametrize("directory", ["own/secrets", "/own/secrets"])
+def test_public_keys_are_where_secrets_says_even_without_a_dot(directory: str) -> None:
+    services = json.loads(compose_config(SECRETS=directory).stdout)["services"]
+    assert mounted(services["order"])["/token-keys"]["source"] == str(CHECKOUT / directory / "token-keys")
 
 
 @pytest.mark.parametrize(
@@ -170,3 +192,13 @@ def test_who_sees_all_passwords_has_no_network(services: dict[str, Document]) ->
 def test_those_with_data_keep_their_host_names(services: dict[str, Document]) -> None:
     for name in ("rabbitmq", "postgres-1", "postgres-2", "etcd"):
         assert services[name]["hostname"] == name
+
+
+def test_grafana_opens_with_a_dashboard_that_it_has(services: dict[str, Document]) -> None:
+    home = PurePosixPath(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (Path(mounted(services["grafana"])[str(home.parent)]["source"]) / home.name).is_file()
+
+
+def mounted(service: Document) -> dict[str, Document]:
+    """The host's files and directories that it sees, by where it sees them."""
+    return {volume["target"]: volume for volume in service.get("volumes", []) if volume["type"] == "bind"}

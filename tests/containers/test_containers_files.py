@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from compose import images, ports
-from compose.before import SECRETS
+from compose.before import SECRETS, SIGNING_KEY
+from compose.production import COMMITTED
 from native.layout import CHECKOUT, INFRA
 from native.ports import DEFAULT_BASE
 
 SERVICES = ("order", "payment", "notification", "provider", "mailsink")
-COMMITTED = INFRA / "compose" / "secrets"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -35,7 +35,7 @@ def test_every_committed_secret_is_marked_and_none_is_used_twice() -> None:
     ).stdout.split()
     files = [CHECKOUT / name for name in tracked] or [file for file in COMMITTED.rglob("*") if file.is_file()]
     values = [file.read_text().strip() for file in files]
-    assert {str(file.relative_to(COMMITTED)) for file in files} == {*SECRETS, "tokens/signing_key.json"}
+    assert {str(file.relative_to(COMMITTED)) for file in files} == {*SECRETS, SIGNING_KEY}
     marks = ("dev-only-", '"kid": "dev-only-')  # of a password, of a key
     assert [value for value in values if not (value.startswith(marks[0]) or marks[1] in value)] == []
     assert len(set(values)) == len(values)

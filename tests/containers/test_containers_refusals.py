@@ -1,5 +1,6 @@
 """What keeps a project from coming up is one sentence that names it and says what to do."""
 
+import json
 import shutil
 import socket
 import sys
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compose import before, engine, images, prepare
+from bearer import NoKeyError, Tokens
+from compose import Project, before, engine, images, prepare
 from compose.images import Images
 from native import StackError
 from native.layout import INFRA
@@ -45,6 +47,12 @@ sys.exit(1)
 def answers(place: Path, **texts: str) -> None:
     for name, text in texts.items():
         (place / name).write_text(text)
+
+
+def everything(file: Path) -> str:
+    """A set as `docker image ls` lists it."""
+    found = [value.rpartition(":") for name, value in images.variables(file).items() if name.startswith("IMAGE_")]
+    return "".join(f'{{"Repository": "{name}", "Tag": "{tag}"}}\n' for name, _, tag in found)
 
 
 def test_a_good_engine_is_named(docker: Path) -> None:
@@ -85,9 +93,49 @@ def test_no_image_and_no_registry(docker: Path) -> None:
 
 
 def test_the_offline_images_are_taken_when_they_are_all_there_is(docker: Path) -> None:
-    names = [value.rpartition(":") for value in images.variables(images.OFFLINE).values() if ":" in value]
-    answers(docker, image="".join(f'{{"Repository": "{name}", "Tag": "{tag}"}}\n' for name, _, tag in names))
+    answers(docker, image=everything(images.OFFLINE))
     assert images.choose().files == (images.OFFICIAL, images.OFFLINE)
+
+
+def running(place: Path, image: str, state: str = "running") -> None:
+    """A project that has one container."""
+    labels = {"com.docker.compose.service": "redis", "com.docker.compose.container-number": "1"}
+    row = {"Id": "1", "Config": {"Labels": labels, "Image": image}, "State": {"Status": state}}
+    answers(place, ps="1\n", inspect=json.dumps([{**row, "HostConfig": {"PortBindings": {}}}]))
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "restarting"])
+def test_a_project_that_runs_stays_in_containers(docker: Path, state: str) -> None:
+    (docker / "compose-version").unlink()  # whatever else has changed on this machine
+    running(docker, "redis:8.0.3", state)
+    assert for_up("there-is-none") == ("compose", "it runs in containers already")
+
+
+def test_a_project_that_has_stopped_may_become_a_native_stack(docker: Path) -> None:
+    answers(docker, image="")
+    running(docker, "redis:8.0.3", "exited")
+    chosen, why = for_up("there-is-none")
+    assert chosen == "native"
+    assert "no registry has answered" in why
+
+
+@pytest.mark.parametrize(
+    ("image", "files"),
+    [
+        ("redis:7.0.0", (images.OFFICIAL,)),  # of the version before
+        ("quicksand-offline/redis:8.0", (images.OFFICIAL, images.OFFLINE)),
+    ],
+)
+def test_a_project_that_runs_stays_on_its_images(docker: Path, image: str, files: tuple[Path, ...]) -> None:
+    running(docker, image)
+    answers(docker, image=everything(images.OFFLINE if image.startswith("redis") else images.OFFICIAL))
+    assert Project("x").image_set.files == files
+
+
+def test_a_project_that_runs_on_neither_set_gets_what_can_be_had(docker: Path) -> None:
+    running(docker, "x-order")
+    answers(docker, image=everything(images.OFFICIAL))
+    assert Project("x").image_set == images.choose()
 
 
 def test_without_an_engine_make_up_starts_the_native_stack_and_says_why(docker: Path) -> None:
@@ -141,6 +189,12 @@ def test_a_secret_that_containers_cannot_read(secrets: Path) -> None:
         before.refuse_secrets(secrets)
 
 
+def test_a_directory_that_containers_cannot_enter(secrets: Path) -> None:
+    (secrets / "token-keys").chmod(0o700)
+    with pytest.raises(StackError, match=r"token-keys is closed to the containers' users, .*: chmod 755"):
+        before.refuse_secrets(secrets)
+
+
 @pytest.mark.parametrize(
     ("environment", "value", "words"),
     [
@@ -165,3 +219,10 @@ def test_the_first_job_takes_a_password_of_ones_own_in_production(
     file = tmp_path / "redis"
     file.write_text("of-my-own")
     prepare.check(file)
+
+
+def test_tokens_are_not_signed_with_the_committed_key_in_production(secrets: Path) -> None:
+    key = {"TOKEN_SIGNING_KEY": str(secrets / "tokens" / "signing_key.json")}
+    Tokens.load(given=key)
+    with pytest.raises(NoKeyError, match=r"signing_key\.json is the development key, and ENVIRONMENT=production"):
+        Tokens.load(given={**key, "ENVIRONMENT": "production"})

@@ -75,10 +75,11 @@ def test_the_leader_stops_after_its_standby_and_etcd_last(monkeypatch: pytest.Mo
     known = ["edge", "order", "rabbitmq", "etcd", "postgres-1", "postgres-2"]
     gone: set[str] = set()
     stopped = []
-    for names in components.stages(Plan(), known):
+    for names in components.stages(Plan(), known, kept=True):
         stopped.append(names - gone)
         gone |= names
     assert stopped == [{"edge", "order"}, {"rabbitmq", "postgres-1"}, {"postgres-2"}, {"etcd"}]
+    assert components.stages(Plan(), known, kept=False) == [{"postgres-1"}, {"postgres-2"}]
 
 
 def test_an_unknown_leader_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

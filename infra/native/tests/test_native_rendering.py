@@ -4,6 +4,7 @@ import configparser
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ def test_keys_are_rotated_and_only_public_ones_are_handed_out(layout: Layout, mo
         assert [key["kid"] for key in known] == [now["kid"], before["kid"]]
         assert not any("d" in key for key in known)
     assert first["kid"] not in {key["kid"] for key in known}
+
+
+def test_a_rotation_that_was_interrupted_locks_nobody_out(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    layout.root.mkdir()
+    tokens.generate(layout)
+    key = json.loads(tokens.signing_key(layout).read_text())
+    monkeypatch.setattr(time, "sleep", interrupt)  # while services look
+    with pytest.raises(KeyboardInterrupt):
+        tokens.rotate(layout)
+    assert json.loads(tokens.signing_key(layout).read_text()) == key
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    tokens.rotate(layout)
+    known = json.loads((passwords.directory(layout, "order") / "token_keys.json").read_text())["keys"]
+    assert key["kid"] in {each["kid"] for each in known}
 
 
 def test_passwords_stay_what_they_are(layout: Layout) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from compose import Project, docker, engine, images
+from compose import Project, docker, engine
 from native import StackError, free_base
 from native.layout import CHECKOUT
 from outside.books import Books, open_books
@@ -54,7 +54,7 @@ async def books(project: Project) -> AsyncIterator[Books]:
 def have_images(project: Project) -> None:
     """Build the offline set where neither images nor a registry are there."""
     try:
-        images.choose()
+        project.image_set  # noqa: B018  whether there is one
     except StackError:
         subprocess.run([CHECKOUT / "infra" / "offline" / "build"], env=project.environment(), check=True)
 
@@ -67,7 +67,7 @@ def inside(project: Project, component: str, *command: str) -> subprocess.Comple
 
 def compose(project: Project, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """`docker compose` for this project, on the images it runs on."""
-    words = ["docker", "compose", *images.choose().options, *arguments]
+    words = ["docker", "compose", *project.image_set.options, *arguments]
     environment = {**project.environment(), **variables}
     return subprocess.run(
         words, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False, timeout=300

@@ -57,7 +57,8 @@ async def test_what_is_broken_by_hand_is_shown_until_it_is_over(project: Project
     by_hand(project, "resume", "redis-exporter")
     await eventually(lambda: told(project, frozen), lambda found: not found, seconds=SCRAPED_SECONDS)
     by_hand(project, "kill", "redis-exporter")
-    assert asked(project, 'max_over_time(faults_active{fault="kill", target="redis-exporter"}[1m])')
+    killed = 'max_over_time(faults_active{fault="kill", target="redis-exporter"}[5m])'
+    await eventually(lambda: told(project, killed), len, seconds=SCRAPED_SECONDS)
 
 
 def by_hand(project: Project, *words: str) -> None:
