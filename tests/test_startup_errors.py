@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,21 @@ MISTAKES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
+Ended = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def places(stack: Stack) -> dict[str, object]:
+    """What the settings and the sentences may name."""
+    return {
+        "order": stack.ports["order"],
+        "rabbitmq": stack.ports["rabbitmq"],
+        "postgres": stack.ports["postgres-primary"],
+        "socket": stack.layout.postgres_socket("postgres-primary"),
+    }
+
+
+@pytest.fixture(scope="module")
 def empty_database(stack: Stack) -> Iterator[None]:
     """A database in which nothing was migrated."""
     stack.sql(f"DROP DATABASE IF EXISTS {EMPTY} WITH (FORCE)")
@@ -80,26 +95,33 @@ def empty_database(stack: Stack) -> Iterator[None]:
     stack.sql(f"DROP DATABASE {EMPTY} WITH (FORCE)")
 
 
-@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_ends_the_start_with_one_sentence_that_names_it(mistake: Mistake, stack: Stack) -> None:
-    free = free_base()
-    places = {
-        "order": stack.ports["order"],
-        "rabbitmq": stack.ports["rabbitmq"],
-        "postgres": stack.ports["postgres-primary"],
-        "socket": stack.layout.postgres_socket("postgres-primary"),
-    }
+@pytest.fixture(scope="module")
+def started(stack: Stack, places: dict[str, object], empty_database: None) -> Iterator[dict[str, "Future[Ended]"]]:
+    """Every mistake made, as many at a time as there are processors: mostly they import what they need."""
+    base = free_base()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        yield {
+            name: threads.submit(start, mistake, settings(stack, mistake, base + 2 * number, places))
+            for number, (name, mistake) in enumerate(MISTAKES.items(), start=1)
+        }
+
+
+def settings(stack: Stack, mistake: Mistake, port: int, places: dict[str, object]) -> dict[str, str]:
+    """What the stack would tell it, changed by the mistake."""
     given: dict[str, str | None] = dict(of_component(stack, mistake.service))
     if mistake.command == "migrate":
         given = {name: given[name] for name in ADDRESSES}
     else:
-        given |= {"QS_HTTP_PORT": str(free + 1), "QS_INTERNAL_PORT": str(free + 2)}
+        given |= {"QS_HTTP_PORT": str(port), "QS_INTERNAL_PORT": str(port + 1)}
     given |= mistake.changes
-    settings = {name: value.format(**places) for name, value in given.items() if value is not None}
+    return {name: value.format(**places) for name, value in given.items() if value is not None}
 
-    ended = subprocess.run(
+
+def start(mistake: Mistake, variables: dict[str, str]) -> Ended:
+    """Run it to its end."""
+    return subprocess.run(
         [PYTHON, "-m", "chassis", mistake.command, mistake.service],
-        env={"PATH": os.environ["PATH"], **settings},
+        env={"PATH": os.environ["PATH"], **variables},
         cwd=Path("/"),
         capture_output=True,
         text=True,
@@ -107,8 +129,15 @@ def test_a_mistake_ends_the_start_with_one_sentence_that_names_it(mistake: Mista
         check=False,
     )
 
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_ends_the_start_with_one_sentence_that_names_it(
+    name: str, started: dict[str, "Future[Ended]"], places: dict[str, object]
+) -> None:
+    ended = started[name].result()
+
     said = [line for line in (ended.stdout + ended.stderr).splitlines() if not line.startswith("{")]
     assert ended.returncode == 1, said
     assert len(said) == 1, "\n".join(said)
-    for part in mistake.says:
+    for part in MISTAKES[name].says:
         assert part.format(**places) in said[0]

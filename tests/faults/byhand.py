@@ -90,13 +90,7 @@ class ByHand:
         assert await self._code() is None, f"it has ended: see {self.log}"
 
     async def stop(self) -> None:
-        """SIGTERM, as its supervisor would; SIGKILL if that does not help. Nothing if it is gone."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        self.resume()
-        self._process.terminate()
-        try:
-            await asyncio.to_thread(self._process.wait, 30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
+        """Kill it, whatever it does; nothing if it is gone."""
+        if self._process is not None and self._process.poll() is None:
+            processes.kill(self.pid)
             await asyncio.to_thread(self._process.wait)

@@ -12,7 +12,7 @@ ORDERS = 200
 CLIENTS = 32
 SHARE = 1 / 3
 LEAST_PER_SECOND, MOST_PER_SECOND = 8.0, 60.0
-MAILED = "SELECT count(*) FROM notifications WHERE order_id = ANY($1) AND status = 'sent'"
+MAILED = "SELECT count(DISTINCT order_id) FROM notifications WHERE order_id = ANY($1) AND status = 'sent'"
 
 
 async def per_second(shop: Shop, books: Books) -> float:

@@ -41,7 +41,7 @@ def faults_seed(request: pytest.FixtureRequest) -> str:
     return seed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def faults_stack() -> Iterator[Stack]:
     """Two replicas of each service; KEEP_STACK=1 leaves them running, FAULTS_STACK gives them another name."""
     keep, name = "KEEP_STACK" in os.environ, os.environ.get("FAULTS_STACK", "faults")
@@ -70,7 +70,7 @@ def alone(stack: Stack) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def faults_system(faults_stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[System]:
     """The stack with its outside world, and a third of its capacity as the pace."""
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)

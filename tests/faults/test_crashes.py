@@ -5,19 +5,19 @@ import random
 import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 
 import pytest
 
 from faults.byhand import ByHand
 from faults.crash_points import CORE, EVERY, SERVICES_OF
 from faults.system import System
+from faults.together import together
 from native import jobs, passwords
 from native.layout import PYTHON
 from outside.waiting import eventually
 
 FEW, MANY = 60, 300
-EARLY, SOMETIME = range(3, 11), range(5, 60)  # at which pass
+EARLY, SOMETIME = range(3, 11), range(5, 25)  # at which pass: 300 orders make at least so many, in large batches
 SWEEPS = range(14, 17)  # one a second; orders expire after ten
 PENDING = "SELECT count(*) FROM orders WHERE status = 'pending'"
 
@@ -30,16 +30,13 @@ def choice(system: System) -> random.Random:
 async def crashed(system: System, point: str, services: Sequence[str], orders: int, passes: range) -> None:
     """In each of the services, the replica that has the queues dies at a pass of the point."""
     choose = choice(system)
-    async with AsyncExitStack() as stack:
-        victims = {}
-        for service in services:
-            replica = choose.choice(system.replicas(service))
-            fault = f"crash:{point}:{choose.choice(passes)}"
-            victims[replica] = await stack.enter_async_context(system.by_hand(replica, fault=fault))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(system.placed(orders))
-            for replica, process in victims.items():
-                group.create_task(died_and_restarted(system, replica, process))
+    victims = [choose.choice(system.replicas(service)) for service in services]
+    faults = [f"crash:{point}:{choose.choice(passes)}" for _ in victims]
+    by_hand = [system.by_hand(replica, fault=fault) for replica, fault in zip(victims, faults, strict=True)]
+    async with together(by_hand) as processes, asyncio.TaskGroup() as group:
+        group.create_task(system.placed(orders))
+        for replica, process in zip(victims, processes, strict=True):
+            group.create_task(died_and_restarted(system, replica, process))
 
     verdict = await system.verified()
 

@@ -16,6 +16,7 @@ CLIENTS = 4  # less than the stack can carry, or it would always have a backlog
 SECONDS = 6.0
 TIMES = 10
 LEAST_BACKLOG = 100
+KEPT_SHARE = 0.9
 CAPTURED = "SELECT count(*) FROM payments WHERE status = 'captured'"
 UNHEARD = """
     SELECT count(*) FROM outbox WHERE type IN ('order.confirmed.v1', 'order.cancelled.v1')
@@ -80,10 +81,13 @@ async def test_orders_are_placed_and_paid_as_fast_while_notification_is_away(sys
             await eventually(lambda: backlog(system), lambda found: found >= wanted, seconds=90)
         finally:
             await system.ready(*system.replicas("notification"))
-    print(before, meanwhile)
+        await eventually(lambda: backlog(system), lambda found: found <= max(before.backlog, CLIENTS), seconds=90)
+        after = await rate(system, count)
+    print(before, meanwhile, after)
 
     await eventually(lambda: backlog(system), lambda found: found == 0, seconds=90)
 
     await system.verified()
-    assert meanwhile.placed >= 0.9 * before.placed
-    assert meanwhile.paid >= 0.9 * before.paid
+    # Before and after: the machine itself may become faster or slower meanwhile.
+    assert meanwhile.placed >= KEPT_SHARE * (before.placed + after.placed) / 2
+    assert meanwhile.paid >= KEPT_SHARE * (before.paid + after.paid) / 2

@@ -48,6 +48,7 @@ async def test_an_unbound_queue_is_named_with_every_event_that_did_not_reach_it(
     assert len(verdict.findings[5]["it was never asked for"]) == len(lost)
 
 
+@pytest.mark.faults_long
 async def test_a_purged_queue_is_named_with_every_event_that_was_in_it(system: System) -> None:
     await system.gone(*system.replicas("payment"))
     await system.placed(ORDERS, tokens=PAID)
@@ -73,6 +74,7 @@ async def mutated(
         return await system.verdict(), set(load.accepted)
 
 
+@pytest.mark.faults_long
 async def test_acknowledging_before_the_commit_loses_what_a_crash_rolls_back(system: System) -> None:
     verdict, orders = await mutated(system, "ack_before_commit", "payment", fault="crash:consumer.before_commit:5")
 
