@@ -15,6 +15,8 @@ from chassis.connect import AccessDeniedError, Connector, NoNodeError, Role, rol
 from chassis.db import Database, retrying
 from native import Stack
 
+LIMIT_SECONDS = 1.0
+
 pytestmark = pytest.mark.usefixtures("on_the_replica")
 
 
@@ -29,7 +31,7 @@ def connector(database_name: str) -> Callable[..., Connector]:
 @pytest.fixture
 async def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
     """A node that accepts connections and never says a word."""
-    monkeypatch.setattr(chassis.connect, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(chassis.connect, "CONNECT_TIMEOUT_SECONDS", LIMIT_SECONDS)
     async with wire_to_postgres(tmp_path, tmp_path, 1) as wire:
         wire.hang()
         yield str(tmp_path), 1
@@ -80,10 +82,10 @@ async def test_a_node_that_hangs_costs_its_own_time_limit_and_only_once(
     found = connector("primary", hanging, node("primary"))
     started = time.monotonic()
     assert await reached(found) == "primary"
-    assert 0.2 <= time.monotonic() - started < 1
+    assert LIMIT_SECONDS <= time.monotonic() - started < 2 * LIMIT_SECONDS
     started = time.monotonic()
     assert await reached(found) == "primary"  # the last good one is asked first
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < LIMIT_SECONDS
 
 
 async def test_access_denied_by_every_node_is_not_worth_another_attempt(
