@@ -27,14 +27,16 @@ SETTINGS = {
     "payment": {**COMMON, "QS_CHARGE_GIVE_UP_SECONDS": "4"},
     "notification": COMMON,
 }
+STACKS = {"stack": "servers", "faults_stack": "faults"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a stack."""
+    """Mark what needs a stack, by which one it needs."""
     for item in items:
-        if {"stack", "faults_stack"}.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker("servers")
+        for fixture, mark in STACKS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
