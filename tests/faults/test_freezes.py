@@ -1,4 +1,7 @@
-"""One replica stops in the middle of its work for a minute: the others take over, and its waking up does no harm."""
+"""One replica stops in the middle of its work for a minute: the others take over, and its waking up does no harm.
+
+And the broker stands still until its clients give their connections up: everything goes on when it does.
+"""
 
 import asyncio
 import random
@@ -11,6 +14,7 @@ import pytest
 from faults.byhand import ByHand
 from faults.system import System
 from faults.takeover import measured
+from outside.waiting import eventually
 
 TAKE_OVER_SECONDS = 15.0
 # A command's stock rows are needed by other orders, too: freed by two of Postgres' time-outs in a row, 5 and 10 s.
@@ -67,3 +71,23 @@ async def test_replicas_that_freeze_for_a_minute_are_replaced_and_do_no_harm_whe
     moment: str, system: System
 ) -> None:
     await frozen_one_after_the_other(system, MOMENTS[moment], FREEZE_SECONDS)
+
+
+@pytest.mark.faults_long
+async def test_a_broker_that_stands_still_until_it_is_given_up_is_worked_with_again(system: System) -> None:
+    async def given_up() -> bool:
+        """A service without its connection to publish is not ready."""
+        return not any([await asyncio.to_thread(system.stack.is_ready, name) for name in system.everything])
+
+    load = system.load()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run(10**6, PER_SECOND))
+        await asyncio.sleep(AFTERWARDS / PER_SECOND)  # the relays are at work
+        system.stack.freeze("rabbitmq")
+        await eventually(given_up, bool)
+        system.stack.resume("rabbitmq")
+        for name in system.everything:
+            await asyncio.to_thread(system.stack.wait_ready, name)
+        load.stop()
+    await system.placed(AFTERWARDS)
+    await system.verified()

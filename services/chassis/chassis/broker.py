@@ -22,7 +22,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from chassis import faults, tracing
+from chassis import cancellation, faults, tracing
 from chassis.events import Envelope
 from chassis.settings import ServiceSettings
 
@@ -121,7 +121,7 @@ class Publisher:
     async def publish(self, envelope: Envelope, *, mandatory: bool, routing_key: str | None = None) -> None:
         """Publish to every subscriber, or where the key says, and wait for the confirm.
 
-        Raises `DeliveryError` when the broker nacks or returns the event.
+        Raises `DeliveryError` when the broker nacks or returns the event, `ConnectionError` when it is lost on the way.
         """
         assert self._channel is not None, "open() comes first"
         message = aio_pika.Message(
@@ -136,6 +136,7 @@ class Publisher:
             headers={tracing.HEADER: envelope.traceparent} if envelope.traceparent else None,
         )
         channel: Any = await self._channel.get_underlay_channel()  # whose declared type lacks `wait`
+        await channel.connection.ready()  # not while the broker blocks publishers: what is written then only piles up
         # Not through the exchange object: it lets every message wait until the one before is written, some turns of the
         # event loop each, which on a busy loop are seconds for a batch.
         publishing = channel.basic_publish(
@@ -146,10 +147,12 @@ class Publisher:
             mandatory=mandatory,
             wait=False,
         )
-        if faults.armed_at("relay.after_send"):
-            await _until_sent(publishing)
-        else:
-            await publishing
+        try:
+            await (_until_sent(publishing) if faults.armed_at("relay.after_send") else publishing)
+        except asyncio.CancelledError:
+            if cancellation.is_ours():
+                raise
+            raise ConnectionError("the connection was stuck") from None
 
     @property
     def connected(self) -> bool:

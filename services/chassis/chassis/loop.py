@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
+from chassis import cancellation
 from chassis.logging import get_logger
 from chassis.pace import Pace
 
@@ -63,7 +64,9 @@ class Loop:
     async def _once(self) -> float:
         try:
             filled = await self._step()
-        except Exception as error:  # noqa: BLE001  a loop outlives whatever its step meets
+        except (Exception, asyncio.CancelledError) as error:  # a loop outlives whatever its step meets
+            if isinstance(error, asyncio.CancelledError) and cancellation.is_ours():
+                raise
             self._failures += 1
             get_logger().warning(f"{self.name} failed, will try again", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(jittered(self._failures, BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS))

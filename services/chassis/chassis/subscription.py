@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
-from chassis import faults
+from chassis import cancellation, faults
 from chassis.broker import open_queue
 from chassis.delivery import Delivery
 from chassis.logging import get_logger
@@ -93,15 +93,11 @@ class Subscription:
 
 @asynccontextmanager
 async def _bounded(seconds: float | None) -> AsyncIterator[None]:
-    """Raises `TimeoutError` when the client takes longer, and `ConnectionError` where it cancels its caller.
-
-    It does so when a connection is stuck; the worker would end as if it had been told to.
-    """
+    """Raises `TimeoutError` when the client takes longer, and `ConnectionError` where it cancels its caller."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if cancellation.is_ours():
             raise
         raise ConnectionError("the connection was stuck") from None

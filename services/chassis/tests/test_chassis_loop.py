@@ -18,14 +18,14 @@ Start = Callable[[Loop], Awaitable[None]]
 class Steps:
     """Counts its steps; raises or was as full as the test has lined up, and then has nothing."""
 
-    def __init__(self, *answers: Exception | float) -> None:
+    def __init__(self, *answers: BaseException | float) -> None:
         self.answers = list(answers)
         self.times: list[float] = []
 
     async def __call__(self) -> float:
         self.times.append(time.monotonic())
         answer = self.answers.pop(0) if self.answers else 0
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -106,8 +106,17 @@ async def test_steps_begin_apart_under_load(start: Start) -> None:
 
 async def test_an_error_does_not_end_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chassis.loop, "BACKOFF_BASE_SECONDS", 0.001)
-    await start(Loop("test", steps := Steps(LookupError(), OSError(), ExceptionGroup("", [OSError()])), 3600))
-    await steps.are(4)
+    errors = LookupError(), OSError(), ExceptionGroup("", [OSError()]), asyncio.CancelledError()  # nobody's: a client's
+    await start(Loop("test", steps := Steps(*errors), 3600))
+    await steps.are(5)
+
+
+async def test_whoever_cancels_it_ends_it() -> None:
+    running = asyncio.create_task(Loop("test", asyncio.Event().wait, 3600).run())
+    await asyncio.sleep(0)  # it has begun
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_after_errors_its_pauses_grow_and_after_a_success_they_are_short_again(

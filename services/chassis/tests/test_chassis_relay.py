@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
+import aiormq
 import pytest
 from chassis_broker import Broker
 from chassis_kit import Noted, SettingsOf, Sql, Thing, Whispered, contract, eventually, make
@@ -103,6 +104,44 @@ async def test_a_batch_is_written_in_a_few_turns_of_the_event_loop(
     assert turns < 10
     await publishing
     assert len(await broker.take(queue)) == BATCH
+
+
+async def test_a_relay_outlives_a_stuck_connection_that_cancels_what_waits_for_a_confirm(
+    database: Database, publisher: Publisher, broker: Broker, queue: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    basic_publish, calls = aiormq.Channel.basic_publish, 0
+
+    async def cancel_once(channel: aiormq.Channel, *args: Any, **options: Any) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise asyncio.CancelledError  # as the client does, with nobody having cancelled the relay
+        return await basic_publish(channel, *args, **options)
+
+    monkeypatch.setattr(aiormq.Channel, "basic_publish", cancel_once)
+    async with relaying(Relay(contract(broker.name), database, publisher, PARTITIONS)):
+        await emitting(database, 1)
+        await eventually(lambda: _none_pending(sql))
+    assert len(await broker.take(queue)) == 1
+
+
+async def test_while_the_broker_blocks_publishers_nothing_is_written_that_would_pile_up(
+    database: Database, publisher: Publisher, relay: Relay, broker: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publisher._channel is not None
+    channel: Any = await publisher._channel.get_underlay_channel()
+    unblocked: asyncio.Event = channel.connection._Connection__connection_unblocked
+    await emitting(database, 1)
+    unblocked.clear()  # as after `Connection.Blocked`, which the broker sends when it runs out of memory
+    with monkeypatch.context() as impatient:
+        impatient.setattr(chassis.relay, "PUBLISH_TIMEOUT_SECONDS", 0.1)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await relay.publish(range(PARTITIONS))
+    assert channel.delivery_tag == 0
+    unblocked.set()
+    await publish(relay)
+    assert len(await broker.take(queue)) == 1
 
 
 async def _none_pending(sql: Sql) -> bool:
