@@ -109,10 +109,12 @@ class Cache:
         """Load it, or wait for somebody who does and sees enough."""
         if need == PRIMARY_ONLY:
             return await self._load(key, need, away=away)  # whatever began before will not do
+        begun_later = False
         while (flight := self._flights.get(key)) is not None and not flight.done():
             found = await asyncio.shield(flight)
-            if found.sees >= need:
+            if found.sees >= need or (begun_later and found.served_by == "primary"):
                 return found
+            begun_later = True  # the next one, than when we came; and what we have written the primary has seen by then
         flight = asyncio.create_task(self._load(key, need, away=away), name=f"load {self.name}")
         self._flights[key] = flight
         flight.add_done_callback(partial(_land, self._flights, key))
@@ -125,7 +127,7 @@ class Cache:
         """
         if away:
             entry, served_by = await self._query(key, need)
-            return Found(entry.body, served_by, _sees(entry, need))
+            return Found(entry.body, served_by, entry.position)
         try:
             known = await self.entries.get(key)
             if known is not None and known.serves(need):
@@ -141,10 +143,10 @@ class Cache:
                 entry, served_by = await self._query(key, PRIMARY_ONLY)
                 await self.entries.put(key, entry)
             elif newer is not None:
-                return Found(newer.body, "cache", _sees(entry, need))
+                return Found(newer.body, "cache", entry.position)
         except RedisAwayError as error:
             get_logger().info("an entry was not cached", cache=self.name, reason=str(error))
-        return Found(entry.body, served_by, _sees(entry, need))
+        return Found(entry.body, served_by, entry.position)
 
     async def _query(self, key: str, need: int) -> tuple[Entry, ServedBy]:
         with metrics.CACHE_LOAD_DURATION.labels(self.name).time():
@@ -187,8 +189,3 @@ def _land(tasks: dict[str, asyncio.Task[Any]], key: str, done: asyncio.Task[Any]
         del tasks[key]
     if not done.cancelled():
         done.exception()  # retrieved, also where everybody who waited has gone
-
-
-def _sees(entry: Entry, need: int) -> int:
-    """How far into the log somebody sees who was given this entry, loaded for whoever needed this."""
-    return entry.position if need == PRIMARY_ONLY else max(entry.position, need)

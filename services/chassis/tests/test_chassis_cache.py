@@ -15,7 +15,7 @@ import chassis.entries
 from chassis.cache import Cache, Cached, Row
 from chassis.consistency import ANYTHING, PRIMARY_ONLY, needed
 from chassis.db import Database, Session
-from chassis.entries import Entry
+from chassis.entries import Entries, Entry
 from chassis.events import uuid7
 from chassis.invalidation import Announcer, invalidate
 from chassis.reads import Reading, Reads
@@ -112,6 +112,28 @@ async def _touch(things: Things) -> Session:
         await session.execute(FLUSHED)
         await session.execute(text("UPDATE heartbeat SET at = at"))
     return session
+
+
+async def test_who_asks_for_what_nobody_has_written_yet_hands_nobody_an_older_row(
+    things: Things, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, loaded, go_on = Entries.put, asyncio.Event(), asyncio.Event()
+
+    async def hesitate(entries: Entries, key: str, entry: Entry) -> Entry | None:
+        loaded.set()
+        await go_on.wait()
+        return await put(entries, key, entry)
+
+    monkeypatch.setattr(Entries, "put", hesitate)
+    key = await things.create()
+    first = asyncio.create_task(things.read(key, 2**60))
+    await loaded.wait()
+    need = await things.change(key, "second")
+    second = asyncio.create_task(things.cache._share(key, need, away=False))
+    await asyncio.sleep(0)  # it waits for the load that is under way
+    go_on.set()
+    assert (await first)[0] == "first"
+    assert (await second).body == b"second"
 
 
 async def test_what_was_loaded_is_told_by_the_cache(things: Things, level: Any) -> None:
