@@ -51,6 +51,7 @@ from chassis.worker import Worker
 # may not know that yet; were it to drop this one first, there would be nobody.
 EDGE_FINDS_SECONDS = 1.0
 EDGE_NOTICES_SECONDS = 2.0  # it asks /readyz once a second
+SWEEPS_SECONDS = 5.0
 EFFECTS_SECONDS = 5.0
 RELAY_SECONDS = 5.0
 
@@ -174,10 +175,12 @@ class Service:
     async def _work(self) -> None:
         """Everything at once, each stopped in its turn; whatever fails for good ends the process."""
         loops = [self._upkeep.sampling, self._upkeep.keeping, self._reads.replica.watching]
-        loops += [*self._announcer.loops, *self._sweeps]
+        loops += self._announcer.loops
         async with asyncio.TaskGroup() as group:
-            for loop in (*loops, *self._runner.loops):
+            for loop in loops:
                 group.create_task(loop.run(), name=loop.name)
+            sweeping = [group.create_task(loop.run(), name=loop.name) for loop in self._sweeps]
+            performing = [group.create_task(loop.run(), name=loop.name) for loop in self._runner.loops]
             measuring = group.create_task(lag.measure(), name="event loop lag")
             relaying = group.create_task(self._relay.loop.run())
             consuming = group.create_task(self._worker.run())
@@ -194,7 +197,9 @@ class Service:
             await asyncio.wait([consuming, serving[0]])
             for sweep in self._sweeps:
                 sweep.stop()
+            await _end(sweeping, SWEEPS_SECONDS)
             await self._runner.stop(EFFECTS_SECONDS)
+            await _end(performing, 0)
             self._relay.loop.stop()
             await relaying
             await self._relay.drain(RELAY_SECONDS)
@@ -202,6 +207,14 @@ class Service:
                 loop.stop()
             measuring.cancel()
             self._internal.should_exit = True
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
+    """Let them end by themselves for so long; a step that takes longer is made again by whoever comes next."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
 
 
 def _collect_less() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from chassis.consumer import PATIENCE_SECONDS
 from chassis.db import Database, patience
 from chassis.events import Envelope, MalformedEventError
 from chassis.parking import Parked, park
@@ -54,11 +55,14 @@ class Delivery:
 
 
 async def park_malformed(database: Database, vhost: str, delivery: Delivery) -> None:
-    """Put aside what is no event. It has no id, so its content names it: the same bytes are parked once."""
+    """Put aside what is no event. It has no id, so its content names it: the same bytes are parked once.
+
+    Raises only when the database stays away for `PATIENCE_SECONDS`.
+    """
     body = delivery.message.body
     id_ = UUID(bytes=hashlib.sha256(body).digest()[:16])
     parked = Parked(id_, vhost, delivery.message.type or "unknown", None, body)
-    async for attempt in patience():
+    async for attempt in patience(PATIENCE_SECONDS):
         with attempt:
             async with database.transaction("parking") as session:
                 await park(session, parked, delivery.fault)

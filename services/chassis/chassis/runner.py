@@ -27,6 +27,7 @@ from chassis.settings import ServiceSettings
 POLL_SECONDS = 0.5
 WAITING_PER_CALL = 4  # a call that waits longer than its lease allows is left to whoever claims it next
 APART_SECONDS = 0.02  # between transactions of results under load: a larger batch makes cheaper results
+WRITE_SECONDS = 5.0  # for the last results, when the service stops
 RESULTS_PER_TRANSACTION = GIVEN_UP_PER_POLL = 50
 
 
@@ -166,7 +167,10 @@ class Runner:
         return len(batch) / RESULTS_PER_TRANSACTION
 
     async def stop(self, seconds: float) -> None:
-        """Start no more, let running calls end for at most this long, write results, give back the other leases."""
+        """Start no more, let running calls end for at most this long, write results, give back the other leases.
+
+        Where the database is away, whoever claims them when their leases have run out does the rest.
+        """
         self._stopping = True
         await self._end(self.polling)
         running = dict(self._running)
@@ -175,6 +179,13 @@ class Runner:
         unfinished = [effect for task, effect in running.items() if not task.done()]
         for task in running:
             task.cancel()
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._write_down(unfinished)
+        except Exception as error:  # noqa: BLE001  stopping goes on
+            get_logger().warning("leases could not be given back", error=repr(error))
+
+    async def _write_down(self, unfinished: Sequence[Effect]) -> None:
         await self._end(self.settling)
         while await self._settle_pending():
             pass

@@ -14,6 +14,7 @@ from chassis_queues import Process, working
 from chassis_wire import Wire, wire_to_port
 
 import chassis.consumer
+import chassis.delivery
 import chassis.subscription
 import chassis.worker
 from chassis.broker import connect
@@ -149,6 +150,29 @@ async def test_a_worker_whose_database_is_back_waits_for_the_broker_too(
 async def _in_vain(answers: list[bool], times: int) -> bool:
     """Whether the database was there so often while the worker could not go on."""
     return answers.count(True) >= times
+
+
+async def test_what_is_no_event_is_given_back_too_while_the_database_is_away(
+    wired: Database,
+    wire: Wire,
+    answers: list[bool],
+    settings: SettingsOf,
+    broker: Broker,
+    partition: str,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chassis.delivery, "PATIENCE_SECONDS", 0.1)
+
+    async def is_parked() -> bool:
+        return bool(await sql.fetchval("SELECT count(*) FROM parked") == 1)
+
+    async with working(Listening(broker.name).consumer, wired, settings(), partition):
+        wire.down()
+        await broker.put(partition, b"no event")
+        await waits_for_the_database(answers)
+        async with wire:
+            await eventually(is_parked)
 
 
 async def test_a_worker_outlives_a_stuck_connection_that_cancels_an_acknowledgement(

@@ -199,6 +199,23 @@ async def test_stopping_gives_back_what_does_not_end_in_time(
         assert await sql.fetchval("SELECT done_at IS NULL AND leased_until IS NULL AND due_at <= now() FROM effects")
 
 
+async def test_stopping_does_not_wait_for_a_database_that_stays_away(
+    wired: Database, wire: Wire, settings: SettingsOf, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chassis.runner, "WRITE_SECONDS", 0.1)
+    call, answer = Call(), asyncio.Event()
+    call.answers = [answer]
+    async with start(wired, call, settings()) as runner:
+        await ask(wired)
+        await eventually(lambda: _running(call, 1))
+        wire.down()
+        answer.set()
+        await runner.stop(5)
+        assert runner._results, "they wait for the database"
+        await wire.__aenter__()
+    assert await words(sql) == ["ok"]
+
+
 async def test_what_is_asked_for_while_stopping_is_left_to_others(
     database: Database, settings: SettingsOf, sql: Sql
 ) -> None:
