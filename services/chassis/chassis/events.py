@@ -15,7 +15,8 @@ from uuid_utils.compat import uuid7
 
 __all__ = ["Contract", "Envelope", "Event", "MalformedEventError", "read", "uuid7"]
 
-
+# Errors are logged and parked, where a customer's address and payment token must not be read.
+MODEL = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 PLAIN = r"^[^\x00-\x1f]+$"  # what a column, a log line and a label can hold
 
 
@@ -26,7 +27,7 @@ class MalformedEventError(Exception):
 class Event(BaseModel):
     """A fact about one order. `order_id` is the aggregate: events of one order are handled in order."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = MODEL
 
     type: ClassVar[str]
     order_id: UUID
@@ -46,7 +47,7 @@ class Envelope(BaseModel):
     publishing aggregate's version, so it never falls per (source, subject).
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = MODEL
 
     specversion: str = "1.0"
     id: UUID

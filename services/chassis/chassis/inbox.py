@@ -55,12 +55,14 @@ async def record(session: Session, envelopes: Sequence[Envelope]) -> Inbox:
         "seen": list(copies.values()),
     }
     rows = (await session.execute(RECORD, columns)).all()
-    suspects = {row.subject for row in rows if row.quarantined}
+    fresh = {row.id for row in rows if row.seen == copies[row.id]}
+    # Whoever recorded a duplicate first may have parked it while this waited for it, with a snapshot from before.
+    suspects = {row.subject for row in rows if row.quarantined or row.id not in fresh}
     session.now = rows[0].now
-    return Inbox({row.id for row in rows if row.seen == copies[row.id]}, await _still_quarantined(session, suspects))
+    return Inbox(fresh, await _quarantined(session, suspects))
 
 
-async def _still_quarantined(session: Session, suspects: Iterable[UUID]) -> set[UUID]:
+async def _quarantined(session: Session, suspects: Iterable[UUID]) -> set[UUID]:
     """Locked, because a replay that ends this moment lifts the quarantine in its own transaction."""
     if not suspects:
         return set()

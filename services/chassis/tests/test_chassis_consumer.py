@@ -4,18 +4,21 @@ import asyncio
 from typing import Any
 
 import pytest
-from chassis_kit import REFUSED, Noted, SettingsOf, Sql, Thing, contract, envelope
+from chassis_kit import REFUSED, Noted, SettingsOf, Sql, Thing, contract, envelope, eventually
 from chassis_listening import Listening, noted, parked, said
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 import chassis.consumer
+from chassis import inbox
 from chassis.connect import NoNodeError
 from chassis.consumer import Consumer
 from chassis.db import Database, Session
-from chassis.events import Event, uuid7
+from chassis.events import Event, MalformedEventError, read, uuid7
 from chassis.outbox import emit
 from chassis.parking import BEHIND
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +147,14 @@ async def test_later_events_of_a_parked_events_order_wait_behind_it_and_others_g
     assert [row["subject"] for row in await sql.fetch("SELECT subject FROM quarantine")] == [broken]
 
 
+def test_why_an_event_cannot_be_read_is_said_without_what_is_in_it() -> None:
+    with pytest.raises(MalformedEventError) as error:
+        read(envelope(data={"email": "somebody@customers.example", "payment_token": "tok_secret"}), Noted)
+    assert "order_id" in str(error.value)
+    assert "somebody" not in str(error.value)
+    assert "tok_secret" not in str(error.value)
+
+
 async def test_a_parked_event_that_comes_again_stays_parked_once(
     database: Database, sql: Sql, listening: Listening
 ) -> None:
@@ -153,6 +164,24 @@ async def test_a_parked_event_that_comes_again_stays_parked_once(
     assert len(await parked(sql)) == 1
     assert listening.calls["raise"] == 5
     assert await sql.fetchval("SELECT seen FROM inbox") == 2
+
+
+async def test_an_event_behind_one_that_another_process_parks_this_moment_is_parked_too(
+    database: Database, sql: Sql, listening: Listening
+) -> None:
+    first, second = said("park", "later", subject=uuid7())
+
+    async def waits() -> bool:
+        return bool(await sql.fetchval(WAITING))
+
+    async with database.transaction("consumer") as session:
+        await inbox.record(session, [first])
+        await listening.consumer._park(session, first, "impossible")
+        other = asyncio.create_task(listening.consumer.process(database, [first, second]))
+        await eventually(waits)
+    await other
+    assert await parked(sql) == [(first.id, "impossible"), (second.id, BEHIND)]
+    assert await noted(sql) == []
 
 
 async def test_a_transient_error_runs_the_whole_batch_again_and_parks_nothing(
