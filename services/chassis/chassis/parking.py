@@ -40,8 +40,8 @@ class Parked:
 
 
 def printable(text: str) -> str:
-    """A foreign text as Postgres can hold it and a person can read it: no NUL, no end of the world in length."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:MAX_TEXT]
+    """A foreign text as Postgres can hold it and a person can read it: UTF-8, no NUL, no end of the world in length."""
+    return text.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")[:MAX_TEXT]
 
 
 async def park(session: Session, parked: Parked, reason: str) -> None:

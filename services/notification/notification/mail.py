@@ -8,8 +8,10 @@ from typing import Self
 import aiosmtplib
 
 from chassis.effects import TryLater
+from chassis.parking import printable
 from notification.templates import ENVELOPE_SENDER, Mail
 
+LEAST = 200  # what is below is no reply: the client's own way to say that it could not read one
 UNAVAILABLE = 421
 PERMANENT = 500  # SMTP replies from here on say that trying again is of no use
 
@@ -72,8 +74,11 @@ class Mailer:
         return client
 
     async def _answer(self, client: aiosmtplib.SMTP, code: int, message: str) -> Receipt:
+        if code < LEAST:
+            client.close()  # what it says from now on may be the answer to something else
+            raise TryLater(f"the mail server does not speak SMTP: {printable(message)}")
         self._idle.append(client)
-        reply = f"{code} {message}"
+        reply = f"{code} {printable(message)}"
         if code < PERMANENT:
             # 421 is the server's own state; the others (mailbox busy, greylisted) are about this mail.
             raise TryLater(f"the mail server answered {reply}", alive=code != UNAVAILABLE)
