@@ -44,7 +44,7 @@ failover:  ## let the other Postgres node lead, while orders flow
 test: dev  ## the tests, on real servers in a stack of their own, with the core of the fault suite
 	@tests/run
 test-faults: dev  ## the long part of the fault suite: every crash point, kills, freezes, ambiguous commits (FAULTS_SEED=)
-	@$(PY) -m pytest -m faults_long tests/faults
+	@tests/run faults
 test-compose: dev  ## the Compose stack from its images to its end, on offline ones where there is no registry
 	@infra/offline/engine start && $(PY) -m pytest tests/containers
 token:  ## a bearer token for curl: make token SUBJECT=me, or SCOPE=admin for the shop itself
