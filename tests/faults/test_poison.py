@@ -63,6 +63,7 @@ async def test_an_event_that_always_raises_holds_back_its_order_only_until_it_is
         )
         assert "waits behind" in await chassis(system.stack, "payment", "parked", "list", str(order_id))
 
+    await system.verified(explained=(str(order_id),))
     await replayed(system, order_id, events=2)
 
     await system.verified()

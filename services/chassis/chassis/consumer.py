@@ -23,6 +23,8 @@ COUNT_TRY = text("""
     INSERT INTO suspects (id) VALUES (:id)
     ON CONFLICT (id) DO UPDATE SET tries = suspects.tries + 1, tried_at = now() RETURNING tries
 """)
+# Not when it was put aside: whoever asks what was known when must not be told too early.
+HANDLED_NOW = text("UPDATE inbox SET handled_at = now() WHERE id = :id")
 UNCOUNT_TRY = text("UPDATE suspects SET tries = tries - 1 WHERE id = :id")
 TRIES = 5
 LETHAL_TRIES = 3  # of an event that was redelivered often and is tried alone
@@ -185,6 +187,7 @@ class Consumer:
     async def rehandle(self, session: Session, envelope: Envelope) -> None:
         """Handle an event that was parked, and so is in the inbox, in the caller's transaction."""
         session.now = await session.scalar(select(func.now()))
+        await session.execute(HANDLED_NOW, {"id": envelope.id})
         await session.lock(self.aggregate, {self._key(envelope)})
         with spans.processing(self.contract, [envelope]) as batch, batch.message(0):
             await self._handle_one(session, envelope, 0)

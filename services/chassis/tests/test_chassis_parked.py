@@ -61,6 +61,16 @@ async def test_a_replay_handles_an_orders_events_in_order_and_lets_later_ones_pa
     assert await sql.fetchval("SELECT count(*) FROM parked") == 0
 
 
+async def test_what_is_replayed_counts_as_handled_from_then_on(
+    database: Database, sql: Sql, listening: Listening
+) -> None:
+    [id_] = await park(database, listening, order=uuid7())
+    await repair(sql, id_)
+    replayed_at = await sql.fetchval("SELECT clock_timestamp()")
+    await parked.replay(database, listening.consumer)
+    assert await sql.fetchval("SELECT handled_at > $1 FROM inbox WHERE id = $2", replayed_at, id_)
+
+
 async def test_what_cannot_be_replayed_stays_parked_with_all_that_is_behind_it(
     database: Database, sql: Sql, listening: Listening
 ) -> None:
