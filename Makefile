@@ -53,7 +53,7 @@ secrets: tools  ## passwords and a key of your own, for ENVIRONMENT=production u
 	@$(PY) -m compose secrets $(or $(DIR),$(error where? make secrets DIR=~/quicksand-secrets))
 test-surge: dev  ## ten times what the stack can do, for half a minute, on a stack of its own
 	@$(PY) -m pytest tests/surge -s
-dashboards:  ## a preview of the dashboards without Grafana: one page and a PNG each, of the last MINUTES=15
+dashboards: dev  ## a preview of the dashboards without Grafana: one page and a PNG each, of the last MINUTES=15
 	@$(PY) -m observe preview --minutes $(MINUTES)
 test-dashboards: dev  ## load and faults on a stack of its own: no panel is empty, every alert that should fire does
 	@$(PY) -m pytest tests/panels
