@@ -56,7 +56,7 @@ def password(layout: Layout, user: str) -> str:
     file = layout.secrets / PLACES[user]
     if not file.exists():
         raise StackError(f"there is no password for '{user}' yet: start the stack first (make up)")
-    return file.read_text()
+    return file.read_text().strip()  # whoever changes one by hand may leave a line's end
 
 
 def directory(layout: Layout, process: str) -> Path:

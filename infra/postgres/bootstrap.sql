@@ -25,6 +25,9 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gexec
 \set replicator `cat "$SECRETS/replicator"`
 \set rewinder `cat "$SECRETS/rewinder"`
 \set exporter `cat "$SECRETS/exporter"`
+-- What the server logs of a slow or failed statement is the statement.
+SET log_min_duration_statement = -1;
+SET log_min_error_statement = 'panic';
 ALTER ROLE order_owner PASSWORD :'order_owner';
 ALTER ROLE order_app PASSWORD :'order_app';
 ALTER ROLE payment_owner PASSWORD :'payment_owner';

@@ -113,6 +113,13 @@ def test_passwords_stay_what_they_are(layout: Layout) -> None:
     assert passwords.password(layout, "verifier") == first
 
 
+def test_a_password_that_was_changed_by_hand_is_read_without_its_lines_end(layout: Layout) -> None:
+    layout.root.mkdir()
+    passwords.generate(layout)
+    (layout.secrets / passwords.PLACES["verifier"]).write_text("another\n")
+    assert passwords.password(layout, "verifier") == "another"
+
+
 def test_an_instance_is_told_its_own_ports_and_its_services_settings(layout: Layout) -> None:
     plan = Plan(replicas=2, settings={"order": {"QS_ORDER_TTL_SECONDS": "5"}})
     variables = services.environment(layout, plan, "order-2")
