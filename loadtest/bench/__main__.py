@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _verify(stack: Running, orders: Iterable[Order]) -> int:
-    file = Path(tempfile.gettempdir()) / f"quicksand-bench-{stack.name}.jsonl"
+    file = Path(tempfile.gettempdir()) / f"quicksand-bench-{stack.name}-{os.getuid()}.jsonl"
     file.unlink(missing_ok=True)
     with Recorder(file) as recorder:
         for order in orders:

@@ -1,6 +1,7 @@
 """One load test at a time for each stack: two would measure each other, and neither would ever see it at rest."""
 
 import fcntl
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from load.errors import LoadError
 
 @contextmanager
 def alone(stack: str) -> Iterator[None]:
-    """Inside, nobody else on this machine loads this stack. Raises `LoadError` where somebody does already."""
-    with (Path(tempfile.gettempdir()) / f"quicksand-load-{stack}.lock").open("w") as file:
+    """Inside, no other process of this user loads this stack. Raises `LoadError` where somebody does already."""
+    with (Path(tempfile.gettempdir()) / f"quicksand-load-{stack}-{os.getuid()}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

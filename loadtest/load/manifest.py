@@ -35,11 +35,15 @@ def manifest(plan: Plan, stack: Running, capacity: float | None) -> dict[str, An
             "processor": _processor(),
             "load_average": os.getloadavg(),
         },
-        "stack": {"name": stack.name, "runtime": "native" if isinstance(stack, Stack) else "compose"}
-        | (
-            {"replicas": stack.plan.replicas, "settings": dict(stack.plan.settings)} if isinstance(stack, Stack) else {}
-        ),
+        "stack": _stack(stack),
     }
+
+
+def _stack(stack: Running) -> dict[str, Any]:
+    found = {"name": stack.name, "replicas": len(stack.instances("order"))}
+    if isinstance(stack, Stack):
+        return {**found, "runtime": "native", "settings": dict(stack.plan.settings)}
+    return {**found, "runtime": "compose"}
 
 
 def _git(*words: str) -> str:
