@@ -1,7 +1,7 @@
 """One stack for the whole test run: the project's own servers, simulators and services, started by its own commands.
 
-Two replicas of each service, and every time shortened: call (0.5 s) < lease (2 s) < charge give-up (4 s) < order
-expiry (10 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once; `TEST_STACK` is
+Two replicas of each service, and every time shortened: call (0.5 s) < lease (2 s) < charge give-up (8 s) < order
+expiry (25 s). `KEEP_STACK=1` leaves it running, so that the next run starts at once; `TEST_STACK` is
 its name, so that two runs do not meet.
 """
 
@@ -23,8 +23,8 @@ from outside.collector import Collector
 
 COMMON = {"QS_CALL_TIMEOUT_SECONDS": "0.5", "QS_EFFECT_LEASE_SECONDS": "2"}
 SETTINGS = {
-    "order": {**COMMON, "QS_ORDER_TTL_SECONDS": "20"},
-    "payment": {**COMMON, "QS_CHARGE_GIVE_UP_SECONDS": "4"},
+    "order": {**COMMON, "QS_ORDER_TTL_SECONDS": "25"},
+    "payment": {**COMMON, "QS_CHARGE_GIVE_UP_SECONDS": "8"},
     "notification": COMMON,
 }
 STACKS = {"stack": "servers", "faults_stack": "faults"}

@@ -19,10 +19,8 @@ NOT_MADE = ("open", "full")
 
 async def calls_made(meters: Meters) -> float:
     """Calls that the provider has got."""
-    calls = await meters.total("payment", "guarded_calls_total", dependency="provider")
-    for result in NOT_MADE:
-        calls -= await meters.total("payment", "guarded_calls_total", dependency="provider", result=result)
-    return calls
+    calls = await meters.by("result", "payment", "guarded_calls_total", dependency="provider")
+    return sum(count for result, count in calls.items() if result not in NOT_MADE)
 
 
 def changes(meters: Meters, state: str) -> Awaitable[float]:

@@ -1,4 +1,4 @@
-"""Nobody pays in time: the payment service is away for longer than an order waits (20 s)."""
+"""Nobody pays in time: the payment service is away for longer than an order waits (25 s)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from operator import eq
 from statistics import quantiles
@@ -12,17 +14,18 @@ import asyncpg
 import pytest
 
 from bearer import Tokens
-from native import Stack
+from native import Stack, StackError
 from outside.http import Answer
 from outside.meters import Meters
 from outside.shop import TOKEN, Shop, fresh
-from outside.waiting import eventually
+from outside.waiting import eventually, lasted
 
 PAIRS = 1000
 WRITERS = 8
 EDGE_SECONDS = 5
 SEEN_SECONDS = 0.1
 REDIS_SECONDS = 0.05  # QS_REDIS_TIMEOUT_SECONDS
+ENOUGH = 60  # reads
 ASKING = 40  # at the same time: no more than even the smallest limit of an instance lets in
 
 
@@ -101,14 +104,13 @@ async def test_a_new_price_is_seen_at_once_by_its_writer_and_soon_by_all(
         await shop.stock_up(1, price_cents=cents, sku=sku)
         written = time.monotonic()
         assert await read_price(shop, sku) == cents
-        await eventually(partial(read_price, behind_edge, sku), partial(eq, cents), poll_seconds=0)
-        waits.append(time.monotonic() - written)
+        seen = partial(read_price, behind_edge, sku)
+        waits.append(await lasted(seen, partial(eq, cents), since=written, poll_seconds=0))
     assert sorted(waits)[len(waits) // 2] < SEEN_SECONDS
     await read_price(forgetful, sku)
     await shop.stock_up(1, price_cents=999, sku=sku)
     written = time.monotonic()
-    await eventually(lambda: read_price(forgetful, sku), lambda seen: seen == 999)
-    assert time.monotonic() - written < EDGE_SECONDS + 1
+    assert await lasted(partial(read_price, forgetful, sku), partial(eq, 999), since=written) < EDGE_SECONDS + 1
 
 
 async def _answer(shop: Shop, sku: str) -> Answer:
@@ -158,7 +160,8 @@ def redis(stack: Stack) -> Iterator[None]:
     yield
     if stack.is_ready("redis"):
         return
-    stack.resume("redis")
+    with suppress(StackError):  # between two starts there is no process
+        stack.resume("redis")
     stack.wait_ready("redis")
 
 
@@ -197,13 +200,17 @@ async def test_with_redis_hanging_reads_take_at_most_three_times_as_long_and_the
     stack: Stack, shop: Shop, behind_edge: Shop, redis: None
 ) -> None:
     skus = await products(shop, behind_edge)
-    healthy = p99(await reads(behind_edge, skus, 4))
+    before = p99(await reads(behind_edge, skus, 4))
     stack.freeze("redis")
     try:
         hanging = p99(await reads(behind_edge, skus, 4))
     finally:
         stack.resume("redis")
-    assert hanging <= 3 * healthy + REDIS_SECONDS
+    served = partial(_answer, behind_edge, skus[0])
+    await eventually(served, lambda answer: answer.headers.get("X-Served-By") == "cache")
+    after = p99(await reads(behind_edge, skus, 4))
+    # Before and after: the machine itself may become slower meanwhile.
+    assert hanging <= 3 * max(before, after) + REDIS_SECONDS
 
 
 def p99(seconds: list[float]) -> float:
@@ -220,27 +227,27 @@ async def test_with_the_replica_killed_no_read_fails(
         lambda: without.ask("GET", f"/orders/{order_id}", customer=customer), lambda answer: answer.status == 200
     )
     done = asyncio.Event()
-    served: dict[str, int] = {}
+    served = [Counter[str]()]
 
     async def reader() -> None:
         while not done.is_set():
+            by = served[-1]  # of those that began when it did
             answer = await without.ask("GET", f"/orders/{order_id}", customer=customer)
             assert answer.status == 200, answer.text
-            by = answer.headers["X-Served-By"]
-            served[by] = served.get(by, 0) + 1
+            by[answer.headers["X-Served-By"]] += 1
             await asyncio.sleep(0.1)  # below what one customer may ask
+
+    async def by_whom() -> Counter[str]:
+        return served[-1]
 
     readers = asyncio.gather(*(reader() for _ in range(4)))
     try:
         await asyncio.to_thread(stack.stop, "postgres-replica")
-        served.clear()
-        await asyncio.sleep(2)
-        assert set(served) == {"primary"}
+        served.append(Counter())
+        await eventually(by_whom, lambda by: by.total() >= ENOUGH)
+        assert set(served[-1]) == {"primary"}
     finally:
         await asyncio.to_thread(stack.start, "postgres-replica")
-
-    async def by_whom() -> set[str]:
-        return set(served)
 
     await eventually(by_whom, lambda by: "replica" in by)
     done.set()

@@ -1,4 +1,4 @@
-"""The provider is down for a while. One outage, longer than the charge give-up of 4 s, and three orders in it."""
+"""The provider is down for a while. One outage, longer than the charge give-up of 8 s, and three orders in it."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,15 +64,19 @@ async def test_a_service_that_hangs_is_missing_in_time_and_is_there_again_when_i
     await eventually(lambda: timeline(shop, customer, order_id), whole)
     missing = {"result": "answered", "service": service}
     answered = await meters.total("order", "timeline_parts_total", **missing)
-    quickest = 30.0
+    quickest, found = 30.0, Counter[tuple[object, ...]]()
 
     async with frozen(stack, service):
         for _ in range(4 * POLICY.breaker.consecutive_failures):
             began = time.monotonic()
             document = await timeline(shop, customer, order_id)
             quickest = min(quickest, time.monotonic() - began)
-            assert (document["harvest"], document["missing"], document[part]) == (0.67, [service], None)
-            assert document["order"]["id"] == str(order_id)
+            assert service in document["missing"]
+            assert (document[part], document["order"]["id"]) == (None, str(order_id))
+            found[document["harvest"], *document["missing"]] += 1
+    # All others answer; but where the machine stalls for a moment, one of them may be too late once.
+    [(usual, _)] = found.most_common(1)
+    assert usual == (0.67, service)
     # Once the breaker is open nobody waits for it any more.
     assert quickest < POLICY.timeout_seconds
     assert await meters.total("order", "timeline_parts_total", **missing) == answered

@@ -47,12 +47,12 @@ class Load:
         self._file = file
         self._skus = skus
         self._random = random.Random(seed)  # noqa: S311  a choice that can be repeated, not a secret
-        self._stopping = asyncio.Event()
+        self._least: int | None = None  # how many to send, once it was told to stop
         self.accepted: dict[UUID, Wish] = {}
         self.answers: Counter[Status] = Counter()
 
     async def run(self, orders: int, per_second: float, tokens: Mapping[str, int] = TOKENS) -> None:
-        """Send so many, at this rate; returns when every customer has an answer or has given up.
+        """Send so many, at this rate, or until `stop`; returns when every customer has an answer or has given up.
 
         `tokens`: the payment tokens and how often each is used; only where they are the usual mixture do customers
         cancel.
@@ -63,13 +63,13 @@ class Load:
             async with asyncio.TaskGroup() as group:
                 for number in range(orders):
                     await asyncio.sleep(started + number / per_second - clock())
-                    if self._stopping.is_set():
+                    if self._least is not None and number >= self._least:
                         return
                     group.create_task(self._order(self._wish(tokens), recorder))
 
-    def stop(self) -> None:
-        """Send no more."""
-        self._stopping.set()
+    def stop(self, *, least: int = 0) -> None:
+        """Send no more, once so many were sent."""
+        self._least = least
 
     def _wish(self, tokens: Mapping[str, int]) -> Wish:
         choose = self._random

@@ -20,11 +20,12 @@ from outside.books import Books
 from outside.provider import Provider
 from outside.shop import Shop
 from topology.management import Management
+from verify.told import read
 
 REST_SECONDS = 90.0
 POLL_SECONDS = 0.05
 SKUS = tuple(f"ticket-{number}" for number in range(8))
-STOCKED = 1_000_000
+STOCKED = MANY = 1_000_000
 
 
 class System:
@@ -61,6 +62,18 @@ class System:
         await load.run(orders, self.per_second, tokens)
         assert len(load.accepted) == orders, f"{orders - len(load.accepted)} customers gave up: {load.answers}"
         return load
+
+    @asynccontextmanager
+    async def ordering(self, least: int, *, tokens: Mapping[str, int] = TOKENS) -> AsyncIterator[Load]:
+        """Inside, orders flow at a third of the capacity; at the end so many or more were sent, every one accepted."""
+        load = self.load()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.run(MANY, self.per_second, tokens))
+            yield load
+            load.stop(least=least)
+        accepted = {wish.key for wish in load.accepted.values()}
+        assert {told.key for told in read(self.told)} == accepted, f"customers gave up: {load.answers}"
+        assert len(accepted) >= least
 
     async def verdict(self, *, wait_seconds: float = REST_SECONDS, explained: tuple[str, ...] = ()) -> Verdict:
         """What `verify` says."""

@@ -67,9 +67,10 @@ async def mutated(
     """What `verify` says after a load on a service that is a mutant, and the orders of the load."""
     replica = system.replicas(service)[0]
     async with system.by_hand(replica, mutant=mutant, fault=fault, alone=True) as process:
-        load = await system.placed(ORDERS, tokens=tokens)
+        async with system.ordering(ORDERS, tokens=tokens) as load:
+            if fault:
+                await process.died()
         if fault:
-            await process.died()
             await system.ready(replica)
         return await system.verdict(), set(load.accepted)
 

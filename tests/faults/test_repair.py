@@ -23,9 +23,9 @@ PARKED = "SELECT id, subject, reason FROM parked"
 FULLEST = "SELECT partition FROM orders GROUP BY partition ORDER BY count(*) DESC LIMIT 1"
 CONFIRMED = "SELECT count(*) FROM orders WHERE status = 'confirmed'"
 
-# A repair takes as long as the machine needs to start a few processes, and an order that expires meanwhile is another
-# test's.
-PATIENT = {"order": {"QS_ORDER_TTL_SECONDS": "120"}}
+# A repair takes as long as the machine needs to start a few processes, and an order that expires meanwhile, or whose
+# charge is given up, is another test's.
+PATIENT = {"order": {"QS_ORDER_TTL_SECONDS": "120"}, "payment": {"QS_CHARGE_GIVE_UP_SECONDS": "60"}}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,7 +50,8 @@ async def placed(system: System, orders: int = ORDERS) -> None:
 
 async def used_queue(system: System) -> str:
     """Payment's queue with the most orders: that there is any in a certain one is chance."""
-    return QUEUE.format(await system.books.value("orders", FULLEST))
+    fullest = await eventually(lambda: system.books.value("orders", FULLEST), lambda found: found is not None)
+    return QUEUE.format(fullest)
 
 
 async def test_a_purged_queue_is_backfilled_from_the_outbox(system: System) -> None:

@@ -26,7 +26,8 @@ async def test_orders_flow_on_through_a_switchover_and_no_service_restarts(tmp_p
 
         assert system.stack.primary != before
         assert system.services() == services
-        assert all(system.stack.is_ready(name) for name in system.stack.programs)
+        for name in system.stack.programs:
+            await asyncio.to_thread(system.stack.wait_ready, name)
         await system.verified()
 
 

@@ -27,3 +27,21 @@ async def eventually(
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s; seen last: {seen!r}")
         await asyncio.sleep(poll_seconds)
+
+
+async def lasted(
+    look: Callable[[], Awaitable[T]],
+    until: Callable[[T], object],
+    *,
+    since: float,
+    poll_seconds: float = POLL_SECONDS,
+) -> float:
+    """How long after `since` it was otherwise: to when the last such look began, because a look itself may be slow."""
+    began = [since]
+
+    async def timed() -> T:
+        began.append(time.monotonic())
+        return await look()
+
+    await eventually(timed, until, poll_seconds=poll_seconds)
+    return began[-2] - since

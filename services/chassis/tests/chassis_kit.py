@@ -19,6 +19,7 @@ T = TypeVar("T")
 Sql: TypeAlias = "asyncpg.Connection[Any]"  # what the fixture `sql` is
 Node = tuple[str, int]  # a host and its port
 SettingsOf = Callable[..., ServiceSettings]  # what the fixture `settings` is
+PATIENCE_SECONDS = 45.0  # generous: the machine may be busy with other things
 REFUSED = "refused"  # a note that the table's check constraint refuses
 
 TABLES = """
@@ -107,7 +108,7 @@ def envelope(subject: UUID | None = None, word: str = "", **changes: Any) -> Env
     return Envelope.model_validate({**fields, **changes})
 
 
-async def eventually(condition: Callable[[], Awaitable[T]], seconds: float = 10) -> T:
+async def eventually(condition: Callable[[], Awaitable[T]], seconds: float = PATIENCE_SECONDS) -> T:
     """What the condition gives once it gives something true; fails where it does not in time."""
     deadline = time.monotonic() + seconds
     while not (found := await condition()):

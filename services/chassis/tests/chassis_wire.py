@@ -22,7 +22,7 @@ class Wire:
         self._pumps: set[asyncio.Task[None]] = set()
         self._losing = b""
         self._mute = self._hanging = self._refusing = False
-        self.lost = 0
+        self.taken = self.lost = 0  # connections, and answers
 
     async def __aenter__(self) -> "Wire":
         self._server = await self._listen(self._connected)
@@ -78,6 +78,7 @@ class Wire:
         if self._refusing:
             writer.transport.abort()
             return
+        self.taken += 1
         self._writers.add(writer)
         if self._hanging:
             return

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from chassis_kit import Note, Noted, Sql, Thing, eventually, make
+from chassis_kit import PATIENCE_SECONDS, Note, Noted, Sql, Thing, eventually, make
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
@@ -16,6 +16,7 @@ from chassis.db import Database, Session, retrying, transient
 from chassis.events import uuid7
 from chassis.outbox import emit
 from chassis.reads import driver_of
+from native import Stack
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{}'; END $$"
 
@@ -116,19 +117,27 @@ async def test_a_connection_lost_in_the_middle_costs_an_attempt(database: Databa
 
 
 async def test_a_process_that_was_frozen_until_its_transaction_was_ended_runs_it_again(
-    database: Database, sql: Sql
+    database: Database, sql: Sql, stack: Stack
 ) -> None:
     attempts = 0
     async for attempt in retrying():
         with attempt:
             attempts += 1
             async with database.transaction("http") as session:
-                await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
                 await write(session, f"attempt {attempts}")
                 if attempts == 1:
-                    time.sleep(0.3)  # noqa: ASYNC251  the whole process stands still, as under SIGSTOP
+                    pid = await session.scalar(text("SELECT pg_backend_pid()"))
+                    await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+                    stand_still_until_ended(stack, pid)
                 await write(session, f"attempt {attempts}")
     assert await words(sql) == ["attempt 2", "attempt 2"]
+
+
+def stand_still_until_ended(stack: Stack, pid: object) -> None:
+    """The whole process, as under SIGSTOP, until there is no such session any more."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while stack.sql(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}") != "0":  # noqa: S608  a number
+        assert time.monotonic() < deadline, "the server did not end its session"
 
 
 async def test_what_the_driver_says_by_itself_is_judged_by_its_state_too(database: Database) -> None:

@@ -8,7 +8,7 @@ import aiormq
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from chassis_broker import Broker
-from chassis_kit import SettingsOf, Sql, eventually
+from chassis_kit import PATIENCE_SECONDS, SettingsOf, Sql, eventually
 from chassis_listening import Listening, noted, said
 from chassis_queues import Process, working
 from chassis_wire import Wire, wire_to_port
@@ -108,7 +108,7 @@ async def test_after_an_outage_of_both_an_outage_of_the_database_loses_nothing(
         listening.go_on.set()
         await waits_for_the_database(answers)
         to_broker.resume()
-        await asyncio.wait_for(back.wait(), 5)
+        await asyncio.wait_for(back.wait(), PATIENCE_SECONDS)
         async with wire:
             await eventually(lambda: is_noted(sql, "a wait"))
         await broker.put(partition, *said("c", "d"))
@@ -223,12 +223,12 @@ async def test_a_channel_that_is_closed_while_the_client_restores_it_stays_close
     monkeypatch.setattr(aiormq.Connection, "channel", hesitate)
     back = reconnected(consuming)
     to_broker.cut()
-    await asyncio.wait_for(restoring.wait(), 5)
+    await asyncio.wait_for(restoring.wait(), PATIENCE_SECONDS)
     closing = asyncio.create_task(subscription.close())
     await asyncio.sleep(0)  # it has begun
     go_on.set()
     await closing
-    await asyncio.wait_for(back.wait(), 5)
+    await asyncio.wait_for(back.wait(), PATIENCE_SECONDS)
     await eventually(lambda: _unserved(broker, partition))
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from chassis_broker import Broker
-from chassis_kit import SettingsOf, Sql, envelope, eventually
+from chassis_kit import PATIENCE_SECONDS, SettingsOf, Sql, envelope, eventually
 from chassis_listening import Listening, noted, parked, said
 from chassis_queues import redelivered, working
 
@@ -133,4 +133,4 @@ async def test_a_dead_letter_that_was_handled_after_all_is_not_parked(
     async with working(listening.consumer, database, settings(), partition, dead=True):
         await eventually(lambda: _parked(sql, 1))
     assert [id_ for id_, _ in await parked(sql)] == [marker.id]
-    assert await asyncio.wait_for(noted(sql), 5) == ["a"]
+    assert await asyncio.wait_for(noted(sql), PATIENCE_SECONDS) == ["a"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
-from chassis_kit import SettingsOf, Sql
+from chassis_kit import PATIENCE_SECONDS, SettingsOf, Sql
 from chassis_shop import Answer, Shop, crash, open_shop, refuse
 
 from bearer import Tokens
@@ -139,7 +139,7 @@ async def endless(length: int) -> AsyncIterator[bytes]:
 async def test_a_body_declared_too_long_is_refused_before_it_is_sent(shop: Shop) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
     writer.write(b"POST /things HTTP/1.1\r\nHost: here\r\nContent-Length: 99999999\r\n\r\n")
-    assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
+    assert b" 413 " in await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)
     writer.close()
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from chassis_broker import Broker
-from chassis_kit import SettingsOf, Sql, eventually
+from chassis_kit import PATIENCE_SECONDS, SettingsOf, Sql, eventually
 from chassis_listening import Listening, noted, parked, said
 from chassis_queues import working
 from chassis_wire import Wire, wire_to_port
@@ -128,7 +128,7 @@ async def test_stopping_ends_after_the_batch_under_way_and_gives_the_rest_back_i
         await eventually(lambda: _called(listening, "wait"))
         stopping = asyncio.create_task(process.stop())
         listening.go_on.set()
-        await asyncio.wait_for(stopping, 5)
+        await asyncio.wait_for(stopping, PATIENCE_SECONDS)
         done = await noted(sql)
         assert 1 <= len(done) <= chassis.worker.BATCH
         await eventually(lambda: _ready(broker, partition, len(words) - len(done)))

@@ -41,8 +41,8 @@ def test_every_component_says_that_it_is_ready(project: Project, request: pytest
     say(request, "\n".join(f"{name:<22}{used}" for name, used in memory(project).items()))
 
 
-def test_prometheus_reaches_everything_that_has_metrics(project: Project) -> None:
-    assert asked(project, "up == 0") == []
+async def test_prometheus_reaches_everything_that_has_metrics(project: Project) -> None:
+    await eventually(lambda: told(project, "up == 0"), lambda found: not found, seconds=SCRAPED_SECONDS)
 
 
 async def test_the_demonstrations_verdict_is_shown(project: Project) -> None:

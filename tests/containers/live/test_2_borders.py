@@ -21,7 +21,7 @@ EVERYTHING = {
 CONNECT = """
 for target in "$@"; do
     IFS=' ' read -r name host port <<< "$target"
-    (timeout 2 bash -c "exec 3<> /dev/tcp/$host/$port" 2> /dev/null && echo "$name") &
+    (timeout 5 bash -c "exec 3<> /dev/tcp/$host/$port" 2> /dev/null && echo "$name") &
 done
 wait
 """
