@@ -205,14 +205,19 @@ async def test_what_is_dropped_is_never_handled_and_its_order_goes_on(
     assert await noted(sql) == ["third"]
 
 
-async def test_a_replayed_effect_is_performed_again(
-    database: Database, settings: SettingsOf, sql: Sql, listening: Listening
-) -> None:
+async def park_effect(database: Database, settings: SettingsOf) -> None:
+    """One whose outcome cannot be applied."""
     runner = Runner(database, [Call()], Thing, settings())
     database.session_info.clear()
     await ask(database)
     runner._results.append(Result((await claimed(database))[0], "bug"))
     await runner._settle_pending()
+
+
+async def test_a_replayed_effect_is_performed_again(
+    database: Database, settings: SettingsOf, sql: Sql, listening: Listening
+) -> None:
+    await park_effect(database, settings)
     assert await sql.fetchval("SELECT source FROM parked") == parked.EFFECT
     assert len(await parked.replay(database, listening.consumer)) == 1
     async with start(database, Call(), settings()):
@@ -223,11 +228,7 @@ async def test_a_replayed_effect_is_performed_again(
 async def test_an_effect_whose_row_is_gone_stays_parked_instead_of_being_replayed_into_nothing(
     database: Database, settings: SettingsOf, sql: Sql, listening: Listening
 ) -> None:
-    runner = Runner(database, [Call()], Thing, settings())
-    database.session_info.clear()
-    await ask(database)
-    runner._results.append(Result((await claimed(database))[0], "bug"))
-    await runner._settle_pending()
+    await park_effect(database, settings)
     await sql.execute("DELETE FROM effects")
     with pytest.raises(ReplayError, match="does not exist any more"):
         await parked.replay(database, listening.consumer)
