@@ -9,11 +9,16 @@ from faults.system import SKUS, System
 
 FLAPS = 10
 DOWN_SECONDS, UP_SECONDS = 0.4, 1.6
-LATENCY_MS = 100
+LATENCY_MS = 200
 BULKHEAD = 4  # calls at a time of each replica
-MOST_PER_SECOND = 20.0  # the bulkheads of both let pass 80, while the provider is up
+MOST_PER_SECOND = 10.0  # the bulkheads of both let pass 40, while the provider is up
 SETTINGS = {
-    "payment": {"QS_EFFECT_CONCURRENCY": str(BULKHEAD), "QS_CHARGE_GIVE_UP_SECONDS": "12"},
+    "payment": {
+        "QS_EFFECT_CONCURRENCY": str(BULKHEAD),
+        "QS_CALL_TIMEOUT_SECONDS": "5",  # calls fail because the provider is down, and not because the machine is slow
+        "QS_EFFECT_LEASE_SECONDS": "8",
+        "QS_CHARGE_GIVE_UP_SECONDS": "12",
+    },
     "order": {"QS_ORDER_TTL_SECONDS": "25"},
 }
 DEADLOCKS = "SELECT sum(deadlocks) FROM pg_stat_database"
