@@ -106,8 +106,23 @@ def taken(port: int) -> bool:
 
 
 def free_base(start: int = DEFAULT_BASE + BLOCK) -> int:
-    """The first base from `start` on whose whole block is free, below the ports that clients are given (32768)."""
+    """The first base from `start` on whose whole block is free, below the ports that clients are given (32768).
+
+    It is this process' until that ends: two that look for one at the same moment find two.
+    """
     for base in range(start, 32768 - BLOCK, BLOCK):
-        if not any(taken(port) for port in range(base, base + BLOCK)):
+        if not any(taken(port) for port in range(base, base + BLOCK)) and _reserve(base):
             return base
     raise StackError("no block of 60 ports is free below 32768: stop another stack first")
+
+
+def _reserve(base: int) -> bool:
+    """Whether nobody has this block yet. A name in the kernel says so, which goes with the process."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0quicksand-ports-{base}")
+    except OSError:
+        name.close()
+        return False
+    name.detach()  # stays open
+    return True

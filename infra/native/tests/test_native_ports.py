@@ -1,10 +1,12 @@
 """Port blocks: nobody shares a port, and a taken one is named."""
 
 import socket
+import subprocess
 
 import pytest
 
 from native.errors import StackError
+from native.layout import INFRA, PYTHON
 from native.ports import BLOCK, MAX_REPLICAS, OFFSETS, SERVICES, Ports, free_base, instance, parse_base, refuse_taken
 
 
@@ -61,3 +63,11 @@ def test_a_free_base_skips_a_block_with_one_taken_port() -> None:
     base = free_base(20000)
     with socket.create_server(("127.0.0.1", base + BLOCK - 1)):
         assert free_base(base) >= base + BLOCK
+
+
+def test_two_processes_that_look_at_the_same_moment_find_two_blocks() -> None:
+    base = free_base(20000)
+    look = f"from native.ports import free_base; print(free_base({base}))"
+    found = [int(subprocess.check_output([PYTHON, "-c", look], cwd=INFRA)) for _ in range(2)]
+    assert found[0] > base
+    assert found[1] == found[0]  # the process that had it has ended
